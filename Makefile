@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?=
+SOURCES := wazo_busd plugins tools demo tests
+COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(VENV)/runtime.stamp ## make .venv with wazo-busd in it
+
+.PHONY: run
+run: install ## show the daemon at its work, on a private RabbitMQ; Ctrl-C ends it
+	@tools/need-rabbitmq optional
+	@exec $(BIN)/python -m demo
+
+.PHONY: test
+test: $(VENV)/development.stamp lint ## set up and run every test
+	@tools/need-rabbitmq
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: lint
+lint: $(VENV)/development.stamp ## check format, style, types and floors
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports --no-logo 2>/dev/null || $(BIN)/lint-imports
+
+.PHONY: format
+format: $(VENV)/development.stamp ## put the sources into their format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: $(VENV)/development.stamp ## pin the dependencies anew, with hashes
+	$(COMPILE) --upgrade -o requirements/build.txt requirements/build.in
+	$(COMPILE) --upgrade -o requirements/runtime.txt pyproject.toml
+	$(COMPILE) --upgrade --extra dev -c requirements/runtime.txt -c requirements/build.txt \
+		-o requirements/development.txt pyproject.toml
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf $(VENV) .run build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/runtime.stamp: pyproject.toml requirements/build.txt requirements/runtime.txt
+	@PYTHON='$(PYTHON)' tools/make-venv $(VENV)
+	@echo 'installing wazo-busd and what it needs into $(VENV)'
+	$(BIN)/pip install --quiet --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/development.stamp: $(VENV)/runtime.stamp requirements/development.txt
+	@echo 'installing what the tests need into $(VENV)'
+	$(BIN)/pip install --quiet --require-hashes -r requirements/development.txt
+	@touch $@

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""`python -m demo`: the daemon at its work, on a private RabbitMQ, or in memory where there is none."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from demo.publisher import Publisher, Send
+from tools.rabbitmq_node import NodeError, RabbitmqNode, is_installed
+from tools.sample_events import SAMPLES
+from wazo_busd.bus import Bus
+from wazo_busd.cli.run import serve
+from wazo_busd.codec import encode
+from wazo_busd.config import Config
+from wazo_busd.memory import MemoryBus
+
+_HERE = Path(__file__).absolute().parent
+_RUN = _HERE.parent / '.run'
+_PAUSE_SECONDS = 0.25
+_ALL_CONSUME = re.compile(r'\b(\d+) of \1 handlers consume')
+
+
+@click.command()
+@click.option('--events', type=int, default=0, help='Stop after so many events; 0 goes on until Ctrl-C.')
+@click.option('--pause', 'pause_seconds', type=float, default=_PAUSE_SECONDS, help='Seconds between events.')
+@click.option('--memory', is_flag=True, help='Do without RabbitMQ even if it is here.')
+def main(events: int, pause_seconds: float, memory: bool) -> None:
+    """Show wazo-busd at its work."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # Drop-ins that others could write are refused, however open this tree was cloned.
+    os.umask(0o022)
+    shutil.rmtree(_RUN, ignore_errors=True)
+    _RUN.mkdir()
+    try:
+        sys.exit(
+            _in_memory(events, pause_seconds) if memory or not is_installed() else _on_rabbitmq(events, pause_seconds)
+        )
+    except NodeError as error:
+        sys.exit(f'{error}\nnext: {sys.executable} -m demo --memory')
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+    finally:
+        shutil.rmtree(_RUN, ignore_errors=True)
+
+
+def _on_rabbitmq(events: int, pause_seconds: float) -> int:
+    print('starting a private RabbitMQ under .run, which takes about five seconds …', flush=True)
+    node = RabbitmqNode(_RUN / 'rabbitmq')
+    try:
+        node.start()
+        config = _write_config(f'bus: {{host: {node.host}, port: {node.port}}}')
+        return asyncio.run(_beside_daemon(node, config, events, pause_seconds))
+    finally:
+        # A second Ctrl-C must not leave the node behind.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        node.stop()
+        print('the private RabbitMQ is stopped and its data removed', flush=True)
+
+
+async def _beside_daemon(node: RabbitmqNode, config: Path, events: int, pause_seconds: float) -> int:
+    """Run `wazo-busd run` as a process of its own, and publish until it ends."""
+    hearer = _Hearer(_RUN / 'notify')
+    # A group of its own: Ctrl-C reaches this process alone, which passes it on once.
+    daemon = subprocess.Popen(
+        [sys.executable, '-m', 'wazo_busd', 'run', '-c', str(config)],
+        env=os.environ | {'NOTIFY_SOCKET': str(hearer.path)},
+        process_group=0,
+    )
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, daemon.send_signal, signal.SIGTERM)
+    ended = asyncio.create_task(asyncio.to_thread(daemon.wait))
+    hearing = asyncio.create_task(hearer.run())
+    await asyncio.wait([ended, asyncio.create_task(hearer.consuming.wait())], return_when=asyncio.FIRST_COMPLETED)
+    if not ended.done():
+        _say(f'wazo-busd run -c {config.relative_to(_RUN.parent)}', f'RabbitMQ on {node.host}:{node.port}')
+        async with Publisher(node.host, node.port) as publisher:
+            playing = asyncio.create_task(_play(publisher.send, events, pause_seconds))
+            await asyncio.wait([ended, playing], return_when=asyncio.FIRST_COMPLETED)
+            if not playing.cancel() and not ended.done():
+                daemon.send_signal(signal.SIGTERM)
+    hearing.cancel()
+    return await ended
+
+
+def _in_memory(events: int, pause_seconds: float) -> int:
+    print('This is the in-memory bus, without RabbitMQ. For a real one, as root: apt install rabbitmq-server')
+    playing: set[asyncio.Task[None]] = set()
+
+    def make_bus(config: Config, on_change: Callable[[], None]) -> Bus:
+        bus = MemoryBus(config.bus.namespace, on_change=on_change)
+
+        async def send(exchange: str, routing_key: str, headers: dict[str, Any], body: dict[str, Any]) -> None:
+            bus.send(exchange, routing_key, encode(body), headers)
+
+        async def play() -> None:
+            _say('wazo-busd, in one process with the publisher', 'the bus is in memory')
+            await _play(send, events, pause_seconds)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        playing.add(asyncio.create_task(play()))
+        return bus
+
+    return serve(_write_config(''), make_bus)
+
+
+async def _play(send: Send, events: int, pause_seconds: float) -> None:
+    """Publish the samples over and over, in turn as services of today and as those of 2019 do.
+
+    Args:
+        send: publishes.
+        events: how many; 0 for no end.
+        pause_seconds: how long to wait after each.
+    """
+    exchanges = itertools.cycle(['wazo-headers', 'xivo'] * (len(SAMPLES) // 2) + ['xivo', 'wazo-headers'])
+    for number, sample, exchange in zip(itertools.count(1), itertools.cycle(SAMPLES), exchanges, strict=False):
+        headers, body = sample.as_sent(exchange)
+        await send(exchange, sample.routing_key, headers, body)
+        await asyncio.sleep(pause_seconds)
+        if number == events:
+            return
+
+
+def _say(command: str, bus: str) -> None:
+    print(f'{command}\n{bus}; the handlers are those of demo/config.yml. Ctrl-C stops.\n')
+    print(f'{"time":<8}  {"handler":<12} {"event":<38} routing key', flush=True)
+
+
+def _write_config(bus: str) -> Path:
+    """The demonstration's configuration, with what only this run knows in a file of its conf.d."""
+    config = _RUN / 'config.yml'
+    shutil.copyfile(_HERE / 'config.yml', config)
+    (_RUN / 'plugins.d').mkdir()
+    for plugin in (_HERE / 'plugins.d').glob('*.py'):
+        shutil.copyfile(plugin, _RUN / 'plugins.d' / plugin.name)
+    (_RUN / 'conf.d').mkdir()
+    (_RUN / 'conf.d' / 'run.yml').write_text(f'state_dir: {_RUN / "state"}\n{bus}\n')
+    return config
+
+
+class _Hearer:
+    """What systemd would be: hears what the daemon tells its service manager."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.consuming = asyncio.Event()
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        self._socket.bind(str(path))
+
+    async def run(self) -> None:
+        while True:
+            told = await asyncio.get_running_loop().sock_recv(self._socket, 4096)
+            if _ALL_CONSUME.search(told.decode()):
+                self.consuming.set()
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""What all tests share: the private broker, and logs that a test can read."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from tools.rabbitmq_node import RabbitmqNode, is_installed
+from wazo_busd import logs
+
+
+@dataclass(frozen=True)
+class Broker:
+    """A private node and a virtual host of this test's own."""
+
+    node: RabbitmqNode
+    vhost: str
+
+    @property
+    def host(self) -> str:
+        return self.node.host
+
+    @property
+    def port(self) -> int:
+        return self.node.port
+
+    @property
+    def url(self) -> str:
+        return f'amqp://guest:guest@{self.host}:{self.port}/{self.vhost}'
+
+
+def require_broker() -> None:
+    """Skip a test where RabbitMQ is missing; in CI that is a failure."""
+    if is_installed():
+        return
+    text = 'RabbitMQ is missing; as root: apt install rabbitmq-server'
+    if os.environ.get('CI'):
+        pytest.fail(text)
+    pytest.skip(text)
+
+
+@pytest.fixture(scope='session')
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitmqNode]:
+    """The private node that most tests share."""
+    require_broker()
+    node = RabbitmqNode(tmp_path_factory.mktemp('rabbitmq'))
+    node.start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture
+def broker(node: RabbitmqNode) -> Broker:
+    """A virtual host of the test's own on the private node."""
+    vhost = f'test-{uuid.uuid4().hex[:12]}'
+    node.add_vhost(vhost)
+    return Broker(node, vhost)
+
+
+@pytest.fixture
+def own_node(tmp_path: Path) -> Iterator[RabbitmqNode]:
+    """A node that the test may stop and kill."""
+    require_broker()
+    node = RabbitmqNode(tmp_path / 'rabbitmq')
+    node.start()
+    yield node
+    node.stop()
+
+
+@pytest.fixture(autouse=True)
+def log() -> StringIO:
+    """What the test logs, from debug on."""
+    stream = StringIO()
+    logs.configure('debug', stream=stream)
+    return stream

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The topology on a real broker: what is declared, with which rights, and what the broker refuses."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Broker, require_broker
+from tests.integration.conftest import MakeStation, Station
+from tests.support import Service
+from tools.rabbitmq_node import RabbitmqNode
+from wazo_busd.bus import ConsumerState
+from wazo_busd.outcome import Outcome
+
+
+def bindings(broker: Broker) -> set[tuple[str, str, str]]:
+    """Source, destination and key of every binding but those of the default exchange."""
+    table = broker.node.ctl('list_bindings', '-p', broker.vhost, 'source_name', 'destination_name', 'routing_key')
+    rows = [tuple(line.split('\t')) for line in table.splitlines()[1:]]
+    return {(row[0], row[1], row[2]) for row in rows if row[0]}
+
+
+async def test_there_is_one_binding_on_each_upstream(broker: Broker, station: Station) -> None:
+    await station.attach('calls', 'calls.#', 'faxes.#')
+    await station.attach('all', '#')
+
+    assert {each for each in bindings(broker) if each[1] == 'wazo-busd'} == {
+        ('xivo', 'wazo-busd', '#'),
+        ('wazo-headers', 'wazo-busd', ''),
+    }
+
+
+async def test_every_pattern_binds_the_queue_to_the_hub(broker: Broker, station: Station) -> None:
+    await station.attach('calls', 'calls.#', 'faxes.#')
+
+    assert {each for each in bindings(broker) if each[1] == 'wazo-busd.calls'} == {
+        ('wazo-busd', 'wazo-busd.calls', 'calls.#'),
+        ('wazo-busd', 'wazo-busd.calls', 'faxes.#'),
+    }
+
+
+async def test_a_namespace_names_everything(broker: Broker, make_station: MakeStation) -> None:
+    station = await make_station(broker, namespace='second')
+    await station.attach('calls', 'calls.#')
+
+    names = {part for each in bindings(broker) for part in each[:2]}
+    assert names == {'xivo', 'wazo-headers', 'second', 'second.calls', 'second.dead', 'second.calls.dead'}
+
+
+async def test_least_privilege_is_enough(broker: Broker, make_station: MakeStation, service: Service) -> None:
+    await _declare_upstreams(service)
+    _add_user(broker, r'^wazo-busd(\..*)?$', r'^wazo-busd(\..*)?$', r'^(xivo|wazo-headers|wazo-busd(\..*)?)$')
+    station = await make_station(broker, username='lean', password='secret')
+
+    calls = await station.attach('calls', 'calls.#')
+    await service.send('wazo-headers', 'calls.missed', b'{}', {})
+
+    (await calls.count(1))[0].settle(Outcome.DONE)
+    assert station.state('calls') is ConsumerState.CONSUMING
+
+
+async def test_a_missing_right_is_told_with_the_command_that_gives_it(
+    broker: Broker, make_station: MakeStation, service: Service
+) -> None:
+    await _declare_upstreams(service)
+    _add_user(broker, '^$', '^$', '^$')
+    station = await make_station(broker, username='lean', password='secret')
+
+    assert 'rabbitmqctl set_permissions -p' in await station.told('may not use the exchange wazo-busd')
+
+
+async def test_a_right_that_is_given_later_is_enough(
+    broker: Broker, make_station: MakeStation, service: Service
+) -> None:
+    await _declare_upstreams(service)
+    _add_user(broker, '^$', '^$', '^$')
+    station = await make_station(broker, username='lean', password='secret')
+    station.attach_soon('calls', 'calls.#')
+    await station.told('may not use')
+
+    broker.node.ctl('set_permissions', '-p', broker.vhost, 'lean', '.*', '.*', '.*')
+
+    await station.consuming('calls')
+
+
+async def test_an_upstream_that_may_not_be_read_does_not_keep_the_other_from_serving(
+    broker: Broker, make_station: MakeStation, service: Service
+) -> None:
+    await _declare_upstreams(service)
+    _add_user(broker, r'^wazo-busd.*', r'^wazo-busd.*', r'^(wazo-headers|wazo-busd.*)$')
+    station = await make_station(broker, username='lean', password='secret')
+    calls = await station.attach('calls', 'calls.#')
+
+    await service.send('xivo', 'calls.missed', b'{"data":1}', {})
+    await service.send('wazo-headers', 'calls.missed', b'{"data":2}', {})
+
+    await calls.count(1)
+    assert calls.bodies == [{'data': 2}]
+
+
+async def test_a_refused_queue_takes_out_its_own_handler_only(
+    broker: Broker, station: Station, service: Service
+) -> None:
+    await service.channel.declare_queue('wazo-busd.odd', durable=True)
+    calls = await station.attach('calls', 'calls.#')
+    station.attach_soon('odd', '#')
+
+    await station.detail('odd', 'exists with another')
+    await service.send('xivo', 'calls.missed', b'{}', {})
+
+    assert (len(await calls.count(1)), station.state('odd')) == (1, ConsumerState.REFUSED)
+
+
+async def test_a_refusal_says_what_differs_and_what_to_type(
+    broker: Broker, make_station: MakeStation, tmp_path: Path
+) -> None:
+    first = await make_station(broker)
+    await first.attach('calls', 'calls.#', max_length=1000)
+    await first.bus.detach('calls', 0.0)
+    first.attach_soon('calls', 'calls.#', max_length=2000)
+
+    detail = await first.detail('calls', 'x-max-length')
+    removal = f"rabbitmqctl delete_queue -p '{broker.vhost}' wazo-busd.calls"
+    assert all(part in detail for part in ("it has '1000'", "says '2000'", removal))
+
+
+async def test_a_refused_queue_is_consumed_when_the_cause_is_gone(
+    broker: Broker, station: Station, service: Service
+) -> None:
+    await service.channel.declare_queue('wazo-busd.odd', durable=True)
+    station.attach_soon('odd', '#')
+    await station.detail('odd', 'exists with another')
+
+    await service.channel.queue_delete('wazo-busd.odd')
+
+    await station.consuming('odd')
+
+
+async def test_an_event_that_comes_by_both_ways_is_queued_once(
+    broker: Broker, station: Station, service: Service
+) -> None:
+    calls = await station.attach('calls', 'calls.#')
+    headers = await service.channel.get_exchange('wazo-headers', ensure=False)
+    await headers.bind('xivo', '#')
+
+    await service.send('xivo', 'calls.missed', b'{"data":1}', {})
+    await service.send('wazo-headers', 'calls.missed', b'{"data":2}', {})
+
+    await calls.count(2)
+    assert calls.bodies == [{'data': 1}, {'data': 2}]
+
+
+async def test_queues_are_durable_bounded_quorum_queues(broker: Broker, station: Station) -> None:
+    await station.attach('calls', 'calls.#', max_length=1000, max_bytes=2**20, expires='3d')
+
+    table = broker.node.ctl('list_queues', '-p', broker.vhost, 'name', 'durable', 'arguments', '--formatter', 'json')
+    found = {each['name']: (each['durable'], dict(_pairs(each['arguments']))) for each in json.loads(table)}
+    assert found == {
+        'wazo-busd.calls': (
+            True,
+            {
+                'x-queue-type': 'quorum',
+                'x-max-length': 1000,
+                'x-max-length-bytes': 2**20,
+                'x-overflow': 'drop-head',
+                'x-expires': 3 * 86_400_000,
+            },
+        ),
+        'wazo-busd.calls.dead': (
+            True,
+            {
+                'x-queue-type': 'quorum',
+                'x-max-length': 1000,
+                'x-max-length-bytes': 2**20,
+                'x-overflow': 'reject-publish',
+            },
+        ),
+    }
+
+
+async def test_a_broker_without_quorum_queues_is_told_of_and_used_with_classic_ones(
+    tmp_path: Path, make_station: MakeStation, log: StringIO
+) -> None:
+    require_broker()
+    node = RabbitmqNode(tmp_path / 'rabbitmq', feature_flags='')
+    node.start()
+    try:
+        broker = Broker(node, '/')
+        station = await make_station(broker)
+        calls = await station.attach('calls', 'calls.#')
+        async with Service(broker) as service:
+            await service.send('xivo', 'calls.missed', b'{}', {})
+            await calls.count(1)
+        await station.close()
+    finally:
+        node.stop()
+
+    assert 'rabbitmqctl enable_feature_flag all' in log.getvalue()
+
+
+async def test_a_classic_queue_from_that_time_goes_on_when_the_broker_has_quorum_queues(
+    broker: Broker, make_station: MakeStation
+) -> None:
+    station = await make_station(broker)
+    await station.attach('calls', 'calls.#', type='classic')
+    await station.bus.detach('calls', 0.0)
+
+    await station.attach('calls', 'calls.#', type='quorum')
+
+
+def _pairs(arguments: object) -> list[tuple[object, object]]:
+    """rabbitmqctl 3.10 prints a table as a map, or as a list of name, type and value."""
+    if isinstance(arguments, dict):
+        return list(arguments.items())
+    if isinstance(arguments, list):
+        return [(each[0], each[-1]) for each in arguments]
+    pytest.fail(f'rabbitmqctl prints arguments as {arguments!r}')
+
+
+async def _declare_upstreams(service: Service) -> None:
+    await service.channel.declare_exchange('xivo', 'topic', durable=True)
+    await service.channel.declare_exchange('wazo-headers', 'headers', durable=True)
+
+
+def _add_user(broker: Broker, configure: str, write: str, read: str) -> None:
+    if 'lean' not in broker.node.ctl('list_users'):
+        broker.node.ctl('add_user', 'lean', 'secret')
+    broker.node.ctl('set_permissions', '-p', broker.vhost, 'lean', configure, write, read)

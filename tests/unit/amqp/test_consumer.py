@@ -1,0 +1,557 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The consumer: one queue on one channel, opened again when it is gone, and given back in order."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pamqp.frame
+import pytest
+from pamqp.commands import Basic, Channel, Queue
+from pamqp.frame import FrameTypes
+
+from tests.unit.amqp.broker import PATIENCE_SECONDS, SILENCE, ScriptedBroker, Session, delivery, listening
+from tests.unit.rig import log_lines, turn
+from wazo_busd.amqp.connection import Link, connect
+from wazo_busd.amqp.consumer import Consumer
+from wazo_busd.amqp.declaration import Declarer
+from wazo_busd.amqp.ledger import Ledger
+from wazo_busd.bus import NOT_STARTED, ConsumerState
+from wazo_busd.config import QueueConfig
+from wazo_busd.delivery import Delivery
+from wazo_busd.errors import Undecodable
+from wazo_busd.outcome import Outcome, Reason
+from wazo_busd.topology import Hub
+
+QUEUE = 'wazo-busd.fax'
+CURSED = b'cursed'
+"""A body that whoever takes deliveries stumbles over."""
+
+REASON = Reason(
+    handler='fax',
+    plugin='notify',
+    plugin_version='1',
+    error='ValueError',
+    text='it does not fit',
+    traceback='',
+    attempts=1,
+    first_at=1.0,
+    last_at=2.0,
+    event_id='a' * 32,
+)
+
+
+class Bench:
+    """A consumer, the broker that it consumes from, and what came."""
+
+    def __init__(self, broker: ScriptedBroker, link: Link, session: Session, path: Path, *, started: bool) -> None:
+        self.broker = broker
+        self.link = link
+        self.session = session
+        self.came: list[Delivery] = []
+        self.states: list[ConsumerState] = []
+        self.confirmed = asyncio.Event()
+        self.burying: list[Delivery] = []
+        self._happened = asyncio.Event()
+        self.consumer = Consumer(
+            Hub('wazo-busd').handler_queue('fax', ['faxes.#'], QueueConfig()),
+            self._accept if started else None,
+            declarer=Declarer(broker.config, Ledger(path / 'bindings.json', 'test')),
+            bury=self._bury,
+            prefetch=7,
+            on_change=self._changed,
+        )
+
+    async def consuming(self, number: int = 1) -> int:
+        """Wait until the queue is consumed, for the first time if no number is given.
+
+        Returns:
+            The number of the channel.
+        """
+        channel, _ = await self.session.heard(Basic.Consume, number)
+        await self.reached(ConsumerState.CONSUMING)
+        return channel
+
+    async def reached(self, state: ConsumerState) -> None:
+        """Wait until the consumer is in this state."""
+        await self._until(lambda: self.consumer.status.state is state)
+
+    async def got(self, number: int) -> list[Delivery]:
+        """Wait until so many deliveries have come."""
+        await self._until(lambda: len(self.came) >= number)
+        return self.came
+
+    async def _until(self, condition: Any) -> None:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not condition():
+                self._happened.clear()
+                await self._happened.wait()
+
+    def _accept(self, came: Delivery) -> None:
+        self.came.append(came)
+        self._happened.set()
+        if came.body == CURSED:
+            raise RuntimeError('a mistake of ours')
+
+    def _changed(self) -> None:
+        self.states.append(self.consumer.status.state)
+        self._happened.set()
+
+    async def _bury(self, buried: Delivery, reason: Reason) -> None:
+        self.burying.append(buried)
+        try:
+            await self.confirmed.wait()
+        finally:
+            self.burying.remove(buried)
+
+
+@asynccontextmanager
+async def attached(path: Path, *, started: bool = True, connected: bool = True) -> AsyncIterator[Bench]:
+    """A consumer that is connected to a broker."""
+    async with listening() as broker:
+        link = await connect(broker.config, 'test')
+        bench = Bench(broker, link, await broker.session(), path, started=started)
+        if connected:
+            bench.consumer.connect(link)
+        try:
+            yield bench
+        finally:
+            link.abort()
+            await link.lost()
+            await bench.consumer.disconnect()
+            await link.close()
+
+
+async def test_the_queue_of_the_handler_is_consumed(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        _, consume = await bench.session.heard(Basic.Consume)
+
+        assert (consume.queue, consume.consumer_tag, consume.no_ack) == (QUEUE, 'wazo-busd', False)
+
+
+async def test_a_younger_consumer_goes_before_an_older_one(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        _, consume = await bench.session.heard(Basic.Consume)
+
+        priority = (consume.arguments or {})['x-priority']
+        assert isinstance(priority, int)
+        assert abs(priority - time.time()) <= PATIENCE_SECONDS
+
+
+async def test_no_more_is_taken_than_the_prefetch(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        await bench.consuming()
+
+        assert [(qos.prefetch_count, qos.global_) for qos in bench.session.frames(Basic.Qos)] == [(7, False)]
+
+
+async def test_a_queue_that_is_consumed_says_so(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        await bench.consuming()
+
+        assert bench.states == [ConsumerState.CONSUMING]
+
+
+async def test_deliveries_come_as_they_were_published(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        channel = await bench.consuming()
+        properties = Basic.Properties(headers={'name': 'fax_outbound_failed'})
+        bench.session.deliver(channel, 3, b'{"a": 1}', redelivered=True, properties=properties)
+        (came,) = await bench.got(1)
+
+        assert (came.tag, came.body, came.size, came.exchange, came.routing_key, came.redelivered) == (
+            3,
+            b'{"a": 1}',
+            8,
+            'wazo-headers',
+            'calls.call.created',
+            True,
+        )
+
+
+async def test_deliveries_have_their_headers(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        properties = Basic.Properties(headers={'name': 'fax_outbound_failed'})
+        bench.session.deliver(await bench.consuming(), 1, b'{}', properties=properties)
+        (came,) = await bench.got(1)
+
+        assert came.properties.headers == {'name': 'fax_outbound_failed'}
+
+
+async def test_deliveries_know_when_they_came(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        bench.session.deliver(await bench.consuming(), 1, b'{}')
+        (came,) = await bench.got(1)
+
+        assert abs(came.received_at - time.time()) <= PATIENCE_SECONDS
+
+
+async def test_deliveries_come_in_their_order(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        channel = await bench.consuming()
+        for tag in range(1, 6):
+            bench.session.deliver(channel, tag, b'{}')
+
+        assert [came.tag for came in await bench.got(5)] == [1, 2, 3, 4, 5]
+
+
+def hostile(channel: int) -> bytes:
+    """A delivery that no library decodes: its routing key and its content type are not UTF-8."""
+    method = b'\x00\x3c\x00\x3c\x09wazo-busd' + struct.pack('>QB', 1, 0) + b'\x04xivo\x03a.\xff'
+    header = struct.pack('>HHQH', 60, 0, 2, 0x8000) + b'\x02\xff\xfe'
+    return b''.join(
+        struct.pack('>BHI', kind, channel, len(payload)) + payload + b'\xce'
+        for kind, payload in ((1, method), (2, header), (3, b'{}'))
+    )
+
+
+async def test_a_routing_key_that_is_not_utf_8_can_be_read(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        bench.session.write(hostile(await bench.consuming()))
+        (came,) = await bench.got(1)
+
+        assert came.routing_key == 'a.\\xff'
+
+
+async def test_malformed_properties_spoil_one_event(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        bench.session.write(hostile(await bench.consuming()))
+        (came,) = await bench.got(1)
+
+        with pytest.raises(Undecodable):
+            _ = came.properties.headers
+
+
+async def test_malformed_properties_leave_the_connection_alone(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        channel = await bench.consuming()
+        bench.session.write(hostile(channel))
+        bench.session.deliver(channel, 2, b'{}')
+        await bench.got(2)
+
+        assert not bench.link.connection.is_closed
+
+
+async def test_a_mistake_over_one_delivery_does_not_keep_the_next_from_coming(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        channel = await bench.consuming()
+        bench.session.deliver(channel, 1, CURSED)
+        bench.session.deliver(channel, 2, b'{}')
+
+        assert [came.tag for came in await bench.got(2)] == [1, 2]
+
+
+async def test_a_mistake_over_a_delivery_leaves_it_to_the_broker(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        channel = await bench.consuming()
+        bench.session.deliver(channel, 1, CURSED)
+        bench.session.deliver(channel, 2, b'{}')
+        _, good = await bench.got(2)
+        good.settle(Outcome.DONE)
+        await bench.consumer.cancel()
+        await bench.consumer.settle(0.0)
+
+        assert [(ack.delivery_tag, ack.multiple) for ack in bench.session.frames(Basic.Ack)] == [(2, False)]
+
+
+async def test_a_mistake_over_a_delivery_is_told(tmp_path: Path, log: StringIO) -> None:
+    async with attached(tmp_path) as bench:
+        bench.session.deliver(await bench.consuming(), 1, CURSED)
+        await bench.got(1)
+
+        assert 'a mistake of ours' in log.getvalue()
+
+
+async def test_what_is_done_is_acknowledged(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        channel = await bench.consuming()
+        bench.session.deliver(channel, 1, b'{}')
+        (came,) = await bench.got(1)
+        came.settle(Outcome.DONE)
+
+        on, ack = await bench.session.heard(Basic.Ack)
+        assert (on, ack.delivery_tag, ack.multiple) == (channel, 1, False)
+
+
+async def test_a_handler_that_is_not_started_lets_its_events_gather(tmp_path: Path) -> None:
+    async with attached(tmp_path, started=False) as bench:
+        await bench.session.heard(Queue.Bind, 2)
+        await bench._until(lambda: bench.consumer.status.detail)
+
+        assert (bench.consumer.status.detail, bench.session.frames(Basic.Consume)) == (NOT_STARTED, [])
+
+
+def refused(_: object) -> Sequence[FrameTypes]:
+    return [Channel.Close(403, "ACCESS_REFUSED - access to queue 'wazo-busd.fax' in vhost '/' refused", 50, 10)]
+
+
+@pytest.mark.parametrize('method', [Queue.Declare, Queue.Bind, Basic.Consume], ids=lambda method: method.name)
+async def test_a_queue_that_the_broker_refuses_is_told_with_the_cure(tmp_path: Path, method: type[Any]) -> None:
+    async with attached(tmp_path, connected=False) as bench:
+        bench.broker.answers[method] = refused
+        bench.consumer.connect(bench.link)
+        await bench.reached(ConsumerState.REFUSED)
+
+        assert 'rabbitmqctl set_permissions' in bench.consumer.status.detail
+
+
+async def test_a_queue_that_the_broker_refuses_again_and_again_is_logged_once(tmp_path: Path, log: StringIO) -> None:
+    async with attached(tmp_path, connected=False) as bench:
+        bench.broker.answers[Queue.Declare] = refused
+        bench.consumer.connect(bench.link)
+        await bench.session.heard(Queue.Declare, 3)
+
+        assert [line['handler'] for line in log_lines(log, 'queue_refused')] == ['fax']
+
+
+async def test_a_queue_that_the_broker_refused_is_tried_again(tmp_path: Path) -> None:
+    async with attached(tmp_path, connected=False) as bench:
+        bench.broker.answers[Queue.Declare] = refused
+        bench.consumer.connect(bench.link)
+        await bench.reached(ConsumerState.REFUSED)
+        del bench.broker.answers[Queue.Declare]
+
+        assert await bench.consuming()
+
+
+async def test_a_refused_queue_leaves_the_connection_alone(tmp_path: Path) -> None:
+    async with attached(tmp_path, connected=False) as bench:
+        bench.broker.answers[Queue.Declare] = refused
+        bench.consumer.connect(bench.link)
+        await bench.session.heard(Queue.Declare, 2)
+
+        assert not bench.link.connection.is_closed
+
+
+async def test_a_channel_that_the_broker_closes_is_replaced(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        bench.session.send(
+            await bench.consuming(), Channel.Close(406, 'PRECONDITION_FAILED - delivery timed out', 0, 0)
+        )
+        channel = await bench.consuming(2)
+        bench.session.deliver(channel, 1, b'{}')
+
+        assert len(await bench.got(1)) == 1
+
+
+async def test_a_consumer_that_the_broker_cancels_begins_anew(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        bench.session.send(await bench.consuming(), Basic.Cancel('wazo-busd', nowait=True))
+
+        assert await bench.consuming(2)
+
+
+async def test_a_consumer_that_the_broker_ends_is_told(tmp_path: Path, log: StringIO) -> None:
+    async with attached(tmp_path) as bench:
+        bench.session.send(await bench.consuming(), Basic.Cancel('wazo-busd', nowait=True))
+        await bench.consuming(2)
+
+        assert [line['queue'] for line in log_lines(log, 'consumer_ended_by_broker')] == [QUEUE]
+
+
+async def test_what_came_on_a_channel_that_is_gone_is_acknowledged_on_no_other(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        first = await bench.consuming()
+        bench.session.deliver(first, 1, b'old')
+        await bench.got(1)
+        bench.session.send(first, Channel.Close(406, 'PRECONDITION_FAILED - delivery timed out', 0, 0))
+        second = await bench.consuming(2)
+        bench.session.deliver(second, 7, b'new')
+        old, new = await bench.got(2)
+        old.settle(Outcome.DONE)
+        new.settle(Outcome.DONE)
+        await bench.session.heard(Basic.Ack)
+        await turn()
+
+        assert [ack.delivery_tag for ack in bench.session.frames(Basic.Ack)] == [7]
+
+
+async def test_dead_letters_on_their_way_are_given_up_with_the_channel(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        bench.session.deliver(await bench.consuming(), 1, b'{}')
+        (came,) = await bench.got(1)
+        came.settle(Outcome.DEAD, REASON)
+        await turn()
+        began = list(bench.burying)
+        await bench.consumer.disconnect()
+        await turn()
+
+        assert (began, bench.burying) == ([came], [])
+
+
+async def test_connecting_twice_consumes_once(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        bench.consumer.connect(bench.link)
+        await bench.consuming()
+        await turn(50)
+
+        assert len(bench.session.frames(Basic.Consume)) == 1
+
+
+async def test_a_cancelled_consumer_says_so(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        await bench.consuming()
+        await bench.consumer.cancel()
+
+        assert (bench.consumer.status.state, bench.session.frames(Basic.Cancel)[0].consumer_tag) == (
+            ConsumerState.CANCELLED,
+            'wazo-busd',
+        )
+
+
+async def test_when_a_consumer_is_cancelled_the_last_delivery_has_come(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        await bench.consuming()
+        bench.broker.answers[Basic.Cancel] = lambda _: [*delivery(1, b'{}'), Basic.CancelOk('wazo-busd')]
+
+        await bench.consumer.cancel()
+
+        assert len(bench.came) == 1
+
+
+async def test_what_came_before_can_be_acknowledged_afterwards(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        bench.session.deliver(await bench.consuming(), 1, b'{}')
+        (came,) = await bench.got(1)
+        await bench.consumer.cancel()
+        came.settle(Outcome.DONE)
+
+        _, ack = await bench.session.heard(Basic.Ack)
+        assert ack.delivery_tag == 1
+
+
+async def test_a_consumer_that_is_not_connected_can_be_cancelled(tmp_path: Path) -> None:
+    async with attached(tmp_path, connected=False) as bench:
+        await bench.consumer.cancel()
+
+        assert bench.consumer.status.state is ConsumerState.CANCELLED
+
+
+async def test_a_consumer_that_is_being_opened_can_be_cancelled(tmp_path: Path) -> None:
+    async with attached(tmp_path, connected=False) as bench:
+        bench.broker.answers[Basic.Qos] = SILENCE
+        bench.consumer.connect(bench.link)
+        await bench.session.heard(Basic.Qos)
+        await bench.consumer.cancel()
+
+        assert (bench.consumer.status.state, bench.session.frames(Basic.Consume)) == (ConsumerState.CANCELLED, [])
+
+
+async def test_a_cancelled_consumer_is_not_opened_on_the_next_connection(tmp_path: Path) -> None:
+    async with attached(tmp_path, connected=False) as bench:
+        await bench.consumer.cancel()
+        bench.consumer.connect(bench.link)
+        await turn(50)
+
+        assert bench.session.frames(Channel.Open) == []
+
+
+async def test_a_channel_that_dies_while_its_consumer_is_cancelled_is_no_error(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        await bench.consuming()
+        bench.broker.answers[Basic.Cancel] = lambda _: [Channel.Close(404, 'NOT_FOUND - no queue', 60, 30)]
+
+        await bench.consumer.cancel()
+
+        assert bench.consumer.status.state is ConsumerState.CANCELLED
+
+
+async def test_a_broker_that_does_not_confirm_the_cancel_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('wazo_busd.amqp.consumer._CANCEL_SECONDS', 0.01)
+    async with attached(tmp_path) as bench:
+        await bench.consuming()
+        bench.broker.answers[Basic.Cancel] = SILENCE
+
+        await asyncio.wait_for(bench.consumer.cancel(), PATIENCE_SECONDS)
+
+        assert bench.consumer.status.state is ConsumerState.CANCELLED
+
+
+def names(session: Session) -> list[str]:
+    return [frame.name for _, frame in session.received]
+
+
+async def test_what_is_done_is_acknowledged_before_the_rest_is_given_back(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        channel = await bench.consuming()
+        for tag in (1, 2, 3):
+            bench.session.deliver(channel, tag, b'{}')
+        _, done, _ = await bench.got(3)
+        await bench.consumer.cancel()
+        done.settle(Outcome.DONE)
+
+        await bench.consumer.settle(0.0)
+
+        assert names(bench.session)[-3:] == ['Basic.Cancel', 'Basic.Ack', 'Channel.Close']
+
+
+async def test_settling_waits_for_dead_letters(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        bench.session.deliver(await bench.consuming(), 1, b'{}')
+        (came,) = await bench.got(1)
+        came.settle(Outcome.DEAD, REASON)
+        asyncio.get_running_loop().call_soon(bench.confirmed.set)
+
+        await bench.consumer.settle(PATIENCE_SECONDS)
+
+        assert [ack.delivery_tag for ack in bench.session.frames(Basic.Ack)] == [1]
+
+
+async def test_a_consumer_that_never_connected_can_be_settled(tmp_path: Path) -> None:
+    async with attached(tmp_path, connected=False) as bench:
+        await bench.consumer.settle(0.0)
+
+        assert bench.session.frames(Channel.Open) == []
+
+
+async def test_a_disconnected_consumer_waits(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        await bench.consuming()
+        await bench.consumer.disconnect()
+
+        assert bench.consumer.status.state is ConsumerState.WAITING
+
+
+async def test_a_disconnected_consumer_is_opened_on_the_next_connection(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        await bench.consuming()
+        await bench.consumer.disconnect()
+        bench.consumer.connect(bench.link)
+
+        assert await bench.consuming(2)
+
+
+async def test_who_finishes_after_the_connection_is_gone_tells_nobody(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        bench.session.deliver(await bench.consuming(), 1, b'{}')
+        (came,) = await bench.got(1)
+        bench.link.abort()
+        await bench.link.lost()
+        await bench.consumer.disconnect()
+        came.settle(Outcome.DONE)
+        await turn()
+
+        assert bench.session.frames(Basic.Ack) == []
+
+
+async def test_a_disk_that_is_full_does_not_keep_a_handler_from_its_events(tmp_path: Path) -> None:
+    async with attached(tmp_path, connected=False) as bench:
+        (tmp_path / 'bindings.new').mkdir()
+        bench.consumer.connect(bench.link)
+
+        assert await bench.consuming()
+
+
+def test_the_hostile_delivery_is_one_that_the_library_cannot_read() -> None:
+    with pytest.raises(pamqp.exceptions.PAMQPException):
+        pamqp.frame.unmarshal(hostile(1))

@@ -1,0 +1,318 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The transport: how it gets under the library, and what the library hears while deliveries go past it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import aio_pika
+import aiormq
+import pamqp.frame
+import pytest
+import trustme
+from aiormq.connection import TransportFactory
+from aiormq.exceptions import AMQPConnectionError
+from pamqp.commands import Basic
+from pamqp.commands import Connection as ConnectionClass
+from pamqp.heartbeat import Heartbeat
+from yarl import URL
+
+from tests.unit.amqp.broker import PATIENCE_SECONDS, delivery, listening
+from tests.unit.rig import turn
+from wazo_busd.amqp.connection import connect
+from wazo_busd.amqp.frames import Cut, FrameCutter
+from wazo_busd.amqp.transport import Connection, Transport, _Protocol
+
+HEARTBEAT = Heartbeat().marshal()
+START = pamqp.frame.marshal(ConnectionClass.Start(server_properties={}), 0)
+DELIVERY = b''.join(pamqp.frame.marshal(frame, 1) for frame in delivery(1, b'{}'))
+ACK = pamqp.frame.marshal(Basic.Ack(1), 1)
+
+
+class Used(Exception):
+    """Raised by a transport factory that was asked."""
+
+
+class Factory(TransportFactory):
+    """A transport factory that only wants to be asked."""
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        raise Used
+
+
+async def was_used(connecting: Awaitable[object]) -> bool:
+    try:
+        await connecting
+    except Used:
+        return True
+    except (OSError, TypeError):
+        return False
+    return False
+
+
+async def test_aiormq_asks_the_factory_that_it_is_given() -> None:
+    connecting = aiormq.connect('amqp://localhost:1/', transport_factory=Factory())
+
+    assert await was_used(connecting), (
+        f'aiormq {aiormq.connection.__version__} no longer opens its socket with the transport_factory that it is '
+        'given: without that no delivery goes past the library; see the parameters of aiormq.connection.Connection'
+    )
+
+
+async def test_aio_pika_hands_the_factory_down() -> None:
+    connection = Connection(URL('amqp://localhost:1/'), transport_factory=Factory())
+
+    assert await was_used(connection.connect()), (
+        f'aio-pika {aio_pika.__version__} no longer hands the parameters in Connection.PARAMETERS down to aiormq: '
+        'without transport_factory no delivery goes past the library; see aio_pika.connection.Connection.__init__'
+    )
+
+    await connection.close()
+
+
+def test_the_parameters_of_aio_pika_stay() -> None:
+    assert all(parameter in Connection.PARAMETERS for parameter in aio_pika.Connection.PARAMETERS)
+
+
+class Clock:
+    """The time that the transport sees."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        monkeypatch.setattr('wazo_busd.amqp.transport.time', SimpleNamespace(monotonic=lambda: self.now))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+class Library:
+    """A protocol and what it lets the library read, with a consumer of ours on channel 1."""
+
+    def __init__(self, clock: Clock, *, tapped: bool = True) -> None:
+        self.cuts: list[Cut] = []
+        self.reader = asyncio.StreamReader()
+        cutter = FrameCutter(1_000)
+        if tapped:
+            cutter.tap(1, 'wazo-busd', self.cuts.extend)
+        self.protocol = _Protocol(self.reader, cutter)
+        self._clock = clock
+
+    def hears(self, data: bytes, *, after: float = 0.0) -> None:
+        self._clock.now += after
+        self.protocol.data_received(data)
+
+    async def read(self) -> bytes:
+        self.reader.feed_eof()
+        return await self.reader.read()
+
+
+async def test_deliveries_go_past_the_library(clock: Clock) -> None:
+    library = Library(clock)
+    library.hears(ACK + DELIVERY + ACK)
+
+    assert await library.read() == ACK + ACK
+
+
+async def test_deliveries_come_to_us(clock: Clock) -> None:
+    library = Library(clock)
+
+    library.hears(ACK + DELIVERY + ACK)
+
+    assert [cut.body for cut in library.cuts] == [b'{}']
+
+
+async def test_a_library_that_hears_nothing_else_hears_a_heartbeat(clock: Clock) -> None:
+    library = Library(clock)
+    library.hears(ACK)
+    library.hears(DELIVERY, after=1.0)
+
+    assert await library.read() == ACK + HEARTBEAT
+
+
+async def test_a_busy_connection_has_one_heartbeat_a_second(clock: Clock) -> None:
+    library = Library(clock)
+    library.hears(ACK)
+    for _ in range(50):
+        library.hears(DELIVERY, after=0.1)
+
+    assert await library.read() in (ACK + HEARTBEAT * 4, ACK + HEARTBEAT * 5)
+
+
+async def test_a_library_that_has_just_heard_something_hears_no_heartbeat(clock: Clock) -> None:
+    library = Library(clock)
+    library.hears(ACK)
+    library.hears(DELIVERY, after=0.9)
+
+    assert await library.read() == ACK
+
+
+async def test_a_heartbeat_does_not_come_into_the_middle_of_a_frame(clock: Clock) -> None:
+    library = Library(clock)
+    library.hears(ACK)
+    library.hears(DELIVERY + ACK[:9], after=1.0)
+    library.hears(ACK[9:])
+
+    assert await library.read() == ACK + HEARTBEAT + ACK
+
+
+async def test_a_greeting_that_comes_in_pieces_is_not_interrupted(clock: Clock) -> None:
+    library = Library(clock, tapped=False)
+    library.hears(START[:20])
+    library.hears(START[20:], after=2.0)
+
+    assert await library.read() == START
+
+
+async def test_the_broker_is_heard_when_it_sends_anything(clock: Clock) -> None:
+    library = Library(clock)
+
+    library.hears(DELIVERY[:3], after=5.0)
+
+    assert library.protocol.heard_at == 1005.0
+
+
+async def test_a_broker_was_not_heard_before_it_sent_anything() -> None:
+    assert Transport(body_limit=1_000, tls=None, server_name=None).heard_at == 0.0
+
+
+@asynccontextmanager
+async def opened(transport: Transport) -> AsyncIterator[tuple[asyncio.StreamReader, list[bytes]]]:
+    """A transport that is connected to a server, what the library reads, and what the server got."""
+    got: list[bytes] = []
+    done = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            writer.write(ACK)
+            got.append(await reader.read())
+        except ConnectionError as error:
+            got.append(type(error).__name__.encode())
+        finally:
+            writer.close()
+            done.set()
+
+    server = await asyncio.start_server(serve, '127.0.0.1', 0)
+    reader, writer = await transport.create(URL(f'amqp://127.0.0.1:{server.sockets[0].getsockname()[1]}/'))
+    try:
+        yield reader, got
+    finally:
+        writer.close()
+        server.close()
+        await asyncio.wait_for(done.wait(), PATIENCE_SECONDS)
+        await turn()
+
+
+async def test_the_library_reads_what_is_not_ours() -> None:
+    async with opened(Transport(body_limit=1_000, tls=None, server_name=None)) as (reader, _):
+        assert await reader.readexactly(len(ACK)) == ACK
+
+
+async def test_a_transport_knows_when_the_broker_was_heard() -> None:
+    transport = Transport(body_limit=1_000, tls=None, server_name=None)
+    async with opened(transport) as (reader, _):
+        began = asyncio.get_running_loop().time()
+        await reader.readexactly(len(ACK))
+
+        assert transport.heard_at >= began - PATIENCE_SECONDS
+
+
+async def test_an_aborted_transport_ends_what_the_library_reads() -> None:
+    transport = Transport(body_limit=1_000, tls=None, server_name=None)
+    async with opened(transport) as (reader, _):
+        await reader.readexactly(len(ACK))
+
+        transport.abort()
+
+        assert await reader.read() == b''
+
+
+async def test_aborting_what_is_not_connected_does_nothing() -> None:
+    transport = Transport(body_limit=1_000, tls=None, server_name=None)
+
+    transport.abort()
+
+    assert transport.heard_at == 0.0
+
+
+async def test_where_nobody_listens_the_library_has_its_own_error(unused_port: int) -> None:
+    transport = Transport(body_limit=1_000, tls=None, server_name=None)
+
+    with pytest.raises(AMQPConnectionError) as refused:
+        await transport.create(URL(f'amqp://127.0.0.1:{unused_port}/'))
+
+    assert isinstance(refused.value.__cause__, ConnectionRefusedError)
+
+
+async def test_an_address_without_a_host_is_refused() -> None:
+    with pytest.raises(AMQPConnectionError, match='a host and a port'):
+        await Transport(body_limit=1_000, tls=None, server_name=None).create(URL('/'))
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def server_side(authority: trustme.CA, name: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(name).configure_cert(context)
+    return context
+
+
+def client_side(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+async def test_the_name_of_a_broker_can_be_another_than_its_host(authority: trustme.CA) -> None:
+    async with listening(server_side(authority, 'pbx.example')) as broker:
+        transport = Transport(body_limit=1_000, tls=client_side(authority), server_name='pbx.example')
+
+        _, writer = await transport.create(URL(f'amqps://127.0.0.1:{broker.port}/'))
+
+        assert writer.get_extra_info('ssl_object') is not None
+        transport.abort()
+
+
+async def test_a_broker_of_another_name_is_refused(authority: trustme.CA) -> None:
+    async with listening(server_side(authority, 'pbx.example')) as broker:
+        transport = Transport(body_limit=1_000, tls=client_side(authority), server_name=None)
+
+        with pytest.raises(AMQPConnectionError) as refused:
+            await transport.create(URL(f'amqps://127.0.0.1:{broker.port}/'))
+
+        assert isinstance(refused.value.__cause__, ssl.SSLCertVerificationError)
+
+
+async def test_the_library_takes_a_busy_connection_for_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('wazo_busd.amqp.transport._HEARTBEAT_EVERY_SECONDS', 0.0)
+    async with listening() as broker:
+        link = await connect(broker.config, 'test')
+        underlay = link.connection.transport
+        assert underlay is not None
+        came = asyncio.Event()
+        link.transport.cutter.tap(1, 'wazo-busd', lambda _: came.set())
+        before = _last_frame_at(underlay.connection)
+        (await broker.session()).deliver(1, 1, b'{}')
+        await asyncio.wait_for(came.wait(), PATIENCE_SECONDS)
+        await turn()
+
+        assert _last_frame_at(underlay.connection) > before
+
+        await link.close()
+
+
+def _last_frame_at(connection: object) -> float:
+    """When aiormq last heard anything; it keeps that to itself."""
+    at = vars(connection)['_Connection__last_frame_time']
+    assert isinstance(at, float)
+    return at

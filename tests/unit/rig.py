@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""What tests of handlers are written with: events to give them, and someone who keeps what became of each."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Awaitable, Callable, Mapping
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from wazo_busd.codec import Limits, encode
+from wazo_busd.config import HandlerConfig
+from wazo_busd.context import Context, Emit
+from wazo_busd.delivery import Delivery, PlainProperties, Properties
+from wazo_busd.dispatcher import Dispatcher
+from wazo_busd.event import Event
+from wazo_busd.handler import FreeOptions, Handler
+from wazo_busd.http import SharedSession
+from wazo_busd.outcome import Outcome, Reason
+from wazo_busd.plugin import Plugin, describe
+from wazo_busd.work import Call, Work
+
+PATIENCE_SECONDS = 20.0
+"""How long a test waits for what must come; nothing that works comes near it."""
+
+
+class Settlements:
+    """An acknowledger that keeps what it was told."""
+
+    def __init__(self) -> None:
+        self.acked: list[Delivery] = []
+        self.left: list[Delivery] = []
+        self.dead: list[tuple[Delivery, Reason]] = []
+        self._told = asyncio.Event()
+
+    def ack(self, delivery: Delivery) -> None:
+        self.acked.append(delivery)
+        self._told.set()
+
+    def dead_letter(self, delivery: Delivery, reason: Reason) -> None:
+        self.dead.append((delivery, reason))
+        self._told.set()
+
+    def leave(self, delivery: Delivery) -> None:
+        self.left.append(delivery)
+        self._told.set()
+
+    @property
+    def number(self) -> int:
+        return len(self.acked) + len(self.left) + len(self.dead)
+
+    @property
+    def reason(self) -> Reason:
+        """Why the one event that is dead is dead."""
+        ((_, reason),) = self.dead
+        return reason
+
+    async def count(self, number: int) -> None:
+        """Wait until so many deliveries are settled."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while self.number < number:
+                self._told.clear()
+                await self._told.wait()
+
+
+class Rig:
+    """A dispatcher, someone who gives it events, and someone who keeps what became of them."""
+
+    def __init__(self, handler: Handler, limits: Limits | None = None) -> None:
+        self.dispatcher = Dispatcher(handler, limits or Limits())
+        self.settlements = Settlements()
+        self.given = 0
+
+    def give(
+        self, data: Any = None, *, routing_key: str = 'calls.call.created', name: str = 'call_created'
+    ) -> Delivery:
+        """Give the dispatcher an event."""
+        return self.give_body(encode({'name': name, 'data': data}), headers={'name': name}, routing_key=routing_key)
+
+    def give_body(
+        self,
+        body: bytes,
+        *,
+        headers: Mapping[str, Any] | None = None,
+        properties: Properties | None = None,
+        routing_key: str = 'calls.call.created',
+        size: int | None = None,
+    ) -> Delivery:
+        """Give the dispatcher whatever body."""
+        self.given += 1
+        delivery = make_delivery(
+            self.settlements,
+            tag=self.given,
+            body=body,
+            properties=properties or PlainProperties(headers or {}),
+            routing_key=routing_key,
+            size=size,
+        )
+        self.dispatcher.accept(delivery)
+        return delivery
+
+    async def all_settled(self) -> None:
+        """Wait until everything that was given is settled."""
+        await self.settlements.count(self.given)
+
+
+def make_delivery(
+    acknowledger: Settlements,
+    *,
+    tag: int = 1,
+    body: bytes = b'{}',
+    properties: Properties | None = None,
+    routing_key: str = 'calls.call.created',
+    size: int | None = None,
+) -> Delivery:
+    """A delivery as it comes from a bus."""
+    return Delivery(
+        tag,
+        body=body,
+        exchange='wazo-headers',
+        routing_key=routing_key,
+        properties=properties or PlainProperties({}),
+        redelivered=False,
+        received_at=1_700_000_000.0,
+        acknowledger=acknowledger,
+        size=size,
+    )
+
+
+def make_plugin(target: Any) -> Plugin:
+    """What `target` declares."""
+    return describe(target, name='test', source='a test', version='1')
+
+
+def make_handler(
+    target: Any, *, name: str = 'test', options: Mapping[str, Any] | None = None, **config: Any
+) -> Handler:
+    """A handler that is not started; it matches everything unless said."""
+    plugin = make_plugin(target)
+    given = dict(options or {})
+    validated = FreeOptions(given) if plugin.options is None else plugin.options.model_validate(given)
+    return Handler(name, plugin, HandlerConfig.model_validate({'plugin': 'test', 'match': '#', **config}), validated)
+
+
+async def started(target: Any, **config: Any) -> Handler:
+    """A handler that is started."""
+    handler = make_handler(target, **config)
+    await handler.start(make_context(handler.name, options=handler.options))
+    return handler
+
+
+def make_context(
+    name: str = 'test', *, options: Any = None, emit: Emit | None = None, state_dir: Path | None = None
+) -> Context:
+    """A context; its derived events lead nowhere unless said."""
+    return Context(
+        name,
+        options,
+        log=structlog.stdlib.get_logger().bind(handler=name),
+        http=SharedSession().get,
+        emit=emit or _nowhere,
+        state_dir=state_dir or Path('/nonexistent'),
+    )
+
+
+def make_work(
+    event: Event | None = None,
+    run: Callable[[Event], Any] | None = None,
+    *,
+    handler: str = 'test',
+    blocking: bool = False,
+) -> Work:
+    """A piece of work that no dispatcher knows of."""
+    call = Call(run or _nothing, blocking)
+    return Work(handler, event or Event('call_created'), call, make_delivery(Settlements()))
+
+
+def log_lines(log: StringIO, fact: str) -> list[dict[str, str]]:
+    """The fields of every line of the log that says `fact`, with its level."""
+    found = []
+    for line in log.getvalue().splitlines():
+        words = shlex.split(line)
+        if words[3:4] == [fact]:
+            found.append({'level': words[2], **dict(word.split('=', 1) for word in words[4:])})
+    return found
+
+
+async def turn(times: int = 10) -> None:
+    """Let the loop turn a few times, for what must not happen to have its chance."""
+    for _ in range(times):
+        await asyncio.sleep(0)
+
+
+async def patiently(awaitable: Awaitable[Any]) -> Any:
+    """Await, but not for ever."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return await awaitable
+
+
+async def _nowhere(name: str, data: Any, routing_key: str | None, work: Work | None) -> None:
+    """Publish nothing."""
+
+
+def _nothing(event: Event) -> None:
+    """Take an event and do nothing."""
+
+
+__all__ = [
+    'PATIENCE_SECONDS',
+    'Outcome',
+    'Rig',
+    'Settlements',
+    'log_lines',
+    'make_context',
+    'make_delivery',
+    'make_handler',
+    'make_plugin',
+    'make_work',
+    'patiently',
+    'started',
+    'turn',
+]

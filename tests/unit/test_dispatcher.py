@@ -1,0 +1,1085 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The dispatcher: from a delivery to its outcome, whatever the plugin does."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from io import StringIO
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.rig import PATIENCE_SECONDS, Rig, log_lines, make_context, make_handler, patiently, started, turn
+from wazo_busd import dispatcher as module
+from wazo_busd.codec import Limits
+from wazo_busd.context import Context
+from wazo_busd.delivery import Delivery
+from wazo_busd.errors import Discard, Retry, Undecodable
+from wazo_busd.event import Event
+from wazo_busd.outcome import Outcome
+from wazo_busd.plugin import handler
+from wazo_busd.work import Work, current_work
+
+Ring = Callable[[Event], Awaitable[None]]
+
+
+class Bell:
+    """A plugin that rings until the test lets it stop."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+        self.rung: list[Any] = []
+        self._came = asyncio.Event()
+
+        @handler
+        async def ring(event: Event) -> None:
+            self.rung.append(event.data)
+            self._came.set()
+            await self.release.wait()
+
+        self.ring = ring
+
+    async def count(self, number: int) -> None:
+        """Wait until so many events have reached it."""
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while len(self.rung) < number:
+                self._came.clear()
+                await self._came.wait()
+
+
+class Hang:
+    """A plain function that hangs in a thread until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.release = threading.Event()
+        self.hangs = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        @handler
+        def hang(event: Event) -> None:
+            if event.data == 'hang':
+                loop.call_soon_threadsafe(self.hangs.set)
+                self.release.wait()
+
+        self.plugin = hang
+
+
+@pytest.fixture
+async def hang() -> AsyncIterator[Hang]:
+    """A plain function that hangs; it is let go in the end."""
+    made = Hang()
+    yield made
+    made.release.set()
+
+
+def raising(error: BaseException | type[BaseException]) -> Ring:
+    @handler
+    async def fail(event: Event) -> None:
+        raise error
+
+    return fail
+
+
+def raising_in_a_thread(error: BaseException | type[BaseException]) -> Callable[[Event], None]:
+    @handler
+    def fail(event: Event) -> None:
+        raise error
+
+    return fail
+
+
+async def run_on_one(target: Any, **config: Any) -> Rig:
+    """Run a plugin on one event, to its settlement."""
+    rig = Rig(await started(target, **config))
+    rig.give({'call_id': '1'})
+    await rig.all_settled()
+    return rig
+
+
+# ---- outcomes
+
+
+async def test_an_event_whose_handler_returns_is_acknowledged() -> None:
+    @handler
+    async def ring(event: Event) -> None: ...
+
+    rig = await run_on_one(ring)
+
+    assert len(rig.settlements.acked) == rig.settlements.number == 1
+
+
+async def test_an_event_whose_handler_discards_it_is_acknowledged() -> None:
+    rig = await run_on_one(raising(Discard('not now')))
+
+    assert [each.settled for each in rig.settlements.acked] == [Outcome.DISCARDED]
+
+
+async def test_a_failing_event_is_dead_with_the_class_of_its_error() -> None:
+    rig = await run_on_one(raising(ValueError('it does not fit')))
+
+    assert (rig.settlements.reason.error, rig.settlements.reason.text) == ('ValueError', 'it does not fit')
+
+
+async def test_an_event_to_be_retried_is_dead_as_there_are_no_retries_yet() -> None:
+    rig = await run_on_one(raising(Retry('the server is out')))
+
+    assert (rig.settlements.reason.error, rig.settlements.reason.text) == ('Retry', 'the server is out')
+
+
+@pytest.mark.parametrize(
+    ('error', 'name'),
+    [
+        (BaseException('x'), 'BaseException'),
+        (SystemExit(3), 'SystemExit'),
+        (KeyboardInterrupt(), 'KeyboardInterrupt'),
+        (GeneratorExit(), 'GeneratorExit'),
+        (asyncio.CancelledError(), 'HandlerExited'),
+        (StopIteration('x'), 'RuntimeError'),
+        (StopAsyncIteration('x'), 'StopAsyncIteration'),
+        (MemoryError(), 'MemoryError'),
+        (RecursionError(), 'RecursionError'),
+        (ExceptionGroup('several', [ValueError(), SystemError()]), 'ExceptionGroup'),
+        (TimeoutError('no answer'), 'TimeoutError'),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+async def test_whatever_an_async_handler_raises_its_event_is_dead(error: BaseException, name: str) -> None:
+    rig = await run_on_one(raising(error))
+
+    assert rig.settlements.reason.error == name
+
+
+@pytest.mark.parametrize(
+    ('error', 'name'),
+    [
+        (ValueError('x'), 'ValueError'),
+        (BaseException('x'), 'BaseException'),
+        (SystemExit(3), 'SystemExit'),
+        (KeyboardInterrupt(), 'KeyboardInterrupt'),
+        (GeneratorExit(), 'GeneratorExit'),
+        (asyncio.CancelledError(), 'HandlerExited'),
+        (StopIteration('x'), 'HandlerExited'),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+async def test_whatever_a_plain_handler_raises_its_event_is_dead(error: BaseException, name: str) -> None:
+    rig = await run_on_one(raising_in_a_thread(error))
+
+    assert rig.settlements.reason.error == name
+
+
+@pytest.mark.parametrize('make', [raising, raising_in_a_thread])
+@pytest.mark.parametrize(
+    'error',
+    [ValueError, BaseException, SystemExit, KeyboardInterrupt, GeneratorExit, asyncio.CancelledError, StopIteration],
+)
+async def test_after_whatever_a_handler_raised_the_next_event_is_handled(
+    make: Callable[[type[BaseException]], Any], error: type[BaseException]
+) -> None:
+    # Given a handler that raised
+    rig = Rig(await started(make(error)))
+    rig.give(1)
+    await rig.all_settled()
+
+    # When another event comes
+    rig.give(2)
+
+    # Then it is handled as well
+    await rig.all_settled()
+    assert rig.dispatcher.counts.outcomes[Outcome.DEAD] == 2
+
+
+async def test_an_event_whose_handler_awaits_a_task_that_was_cancelled_is_dead() -> None:
+    @handler
+    async def ring(event: Event) -> None:
+        task = asyncio.create_task(asyncio.sleep(3600))
+        task.cancel()
+        await task
+
+    rig = await run_on_one(ring)
+
+    assert rig.settlements.reason.text == 'the handler was cancelled from within'
+
+
+async def test_an_event_whose_handler_cancels_its_own_task_is_dead() -> None:
+    @handler
+    async def ring(event: Event) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+    rig = await run_on_one(ring)
+
+    assert rig.settlements.reason.error == 'HandlerExited'
+
+
+async def test_a_handler_that_cancelled_its_own_task_gets_the_next_event_all_the_same() -> None:
+    # Given a handler that cancels the task that it is in, and returns
+    @handler
+    async def ring(event: Event) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+
+    rig = await run_on_one(ring)
+    await turn()
+
+    # When another event comes
+    rig.give(2)
+
+    # Then it is handled
+    await rig.all_settled()
+    assert len(rig.settlements.acked) == 2
+
+
+async def test_an_error_that_cannot_be_told_does_not_keep_its_event_from_being_settled() -> None:
+    # Given a handler whose error has no text
+    class Odd(Exception):
+        def __str__(self) -> str:
+            raise RuntimeError('no text')
+
+    # When it raises it
+    rig = await run_on_one(raising(Odd()))
+
+    # Then the event is dead all the same
+    assert (rig.settlements.reason.error, rig.settlements.reason.text) == ('Odd', '<exception str() failed>')
+
+
+async def test_a_cancellation_that_cannot_be_told_does_not_keep_its_event_from_being_settled() -> None:
+    class Odd(asyncio.CancelledError):
+        def __repr__(self) -> str:
+            raise RuntimeError('no text')
+
+    rig = await run_on_one(raising(Odd()))
+
+    assert rig.settlements.reason.error == 'HandlerExited'
+
+
+# ---- the reason
+
+
+async def test_the_reason_says_where_in_the_plugin_it_went_wrong() -> None:
+    @handler
+    async def ring_the_bell(event: Event) -> None:
+        raise ValueError('it does not fit')
+
+    rig = await run_on_one(ring_the_bell)
+
+    assert 'in ring_the_bell' in rig.settlements.reason.traceback
+
+
+async def test_the_reason_of_a_plain_function_says_where_it_went_wrong() -> None:
+    @handler
+    def ring_the_bell(event: Event) -> None:
+        next(iter(()))
+
+    rig = await run_on_one(ring_the_bell)
+
+    assert 'in ring_the_bell' in rig.settlements.reason.traceback
+
+
+async def test_the_reason_names_handler_plugin_and_version() -> None:
+    reason = (await run_on_one(raising(ValueError), name='bell')).settlements.reason
+
+    assert (reason.handler, reason.plugin, reason.plugin_version) == ('bell', 'test', '1')
+
+
+async def test_the_reason_names_the_event() -> None:
+    seen: list[str] = []
+
+    @handler
+    async def ring(event: Event) -> None:
+        seen.append(event.id)
+        raise ValueError
+
+    rig = await run_on_one(ring)
+
+    assert [rig.settlements.reason.event_id] == seen
+
+
+async def test_the_reason_says_when_it_was_tried_and_how_often() -> None:
+    before = time.time()
+    reason = (await run_on_one(raising(ValueError))).settlements.reason
+
+    assert before <= reason.first_at <= reason.last_at <= time.time()
+    assert reason.attempts == 1
+
+
+# ---- what is no event, or none of the handler's
+
+
+class Headers:
+    """Properties whose headers cannot be read."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    @property
+    def headers(self) -> Mapping[str, Any]:
+        raise self.error
+
+
+async def rig_of_nothing(limits: Limits | None = None, **config: Any) -> Rig:
+    """A dispatcher whose handler must not be called."""
+
+    @handler
+    async def never(event: Event) -> None:
+        pytest.fail(f'called with {event}')
+
+    return Rig(await started(never, **config), limits)
+
+
+@pytest.mark.parametrize(
+    ('body', 'text'),
+    [
+        (b'', 'the body is empty'),
+        (b'{', 'the body is not JSON'),
+        (b'[]', 'the body is a list, not a JSON object'),
+        (b'"None"', 'the body is a string, not a JSON object'),
+        (b'{"name": "\xff"}', 'the body is not UTF-8 at byte 10'),
+        (b'\x80\x04}q\x00.', 'the body is not UTF-8 at byte 0'),
+        (b'[' * 100_000, 'the body is not JSON'),
+        (b'{"a":' * 65 + b'1' + b'}' * 65, 'the body is nested deeper than 64 levels'),
+    ],
+    ids=['empty', 'cut off', 'list', 'string', 'not UTF-8', 'pickle', 'endless', 'deep'],
+)
+async def test_a_body_that_is_no_event_is_dead_with_what_it_is_instead(body: bytes, text: str) -> None:
+    rig = await rig_of_nothing()
+
+    rig.give_body(body)
+
+    assert (rig.settlements.reason.error, rig.settlements.reason.text[: len(text)]) == ('Undecodable', text)
+
+
+async def test_a_body_over_the_limit_is_dead_with_its_true_size() -> None:
+    rig = await rig_of_nothing(Limits(size=10))
+
+    rig.give_body(b'{"name": "', size=5000)
+
+    assert rig.settlements.reason.text.startswith('the body has 5000 bytes, the limit is 10')
+
+
+async def test_headers_that_cannot_be_read_are_dead_with_the_reason() -> None:
+    rig = await rig_of_nothing()
+
+    rig.give_body(b'{}', properties=Headers(Undecodable('the headers are cut off')))
+
+    assert (rig.settlements.reason.error, rig.settlements.reason.text) == ('Undecodable', 'the headers are cut off')
+
+
+async def test_a_mistake_of_ours_in_reading_does_not_lose_the_event() -> None:
+    rig = await rig_of_nothing()
+
+    rig.give_body(b'{}', properties=Headers(RuntimeError('a mistake of ours')))
+
+    assert rig.settlements.reason.error == 'RuntimeError'
+
+
+async def test_what_is_no_event_was_never_tried() -> None:
+    rig = await rig_of_nothing()
+
+    rig.give_body(b'{')
+
+    assert (rig.settlements.reason.attempts, rig.settlements.reason.traceback) == (0, '')
+
+
+async def test_what_is_no_event_is_told_in_one_line_of_the_log(log: StringIO) -> None:
+    rig = await rig_of_nothing()
+
+    rig.give_body(b'{', routing_key='calls.call.created')
+
+    (line,) = log_lines(log, 'event_dead')
+    assert (line['error'], line['routing_key'], line['outcome']) == ('Undecodable', 'calls.call.created', 'dead')
+
+
+async def test_an_event_that_does_not_match_is_acknowledged() -> None:
+    rig = await rig_of_nothing(match='faxes.#')
+
+    delivery = rig.give(routing_key='calls.call.created')
+
+    assert rig.settlements.acked == [delivery]
+
+
+async def test_an_event_that_does_not_match_is_counted_as_that_and_nothing_else() -> None:
+    rig = await rig_of_nothing(match='faxes.#')
+
+    rig.give(routing_key='calls.call.created')
+
+    counts = rig.dispatcher.counts
+    assert (counts.received, counts.unmatched, sum(counts.outcomes.values())) == (1, 1, 0)
+
+
+@given(st.binary(max_size=40), st.text(max_size=10))
+async def test_whatever_arrives_is_settled_once_and_accept_raises_nothing(body: bytes, routing_key: str) -> None:
+    # Given a handler that takes anything
+    rig = Rig(make_handler(lambda_plugin()))
+    await rig.dispatcher.handler.start(make_context())
+
+    # When whatever bytes arrive
+    delivery = rig.give_body(body, routing_key=routing_key)
+    await rig.all_settled()
+    await rig.dispatcher.drain(0.0)
+
+    # Then they are settled
+    assert (rig.settlements.number, delivery.settled is None) == (1, False)
+
+
+def lambda_plugin() -> Ring:
+    @handler
+    async def ring(event: Event) -> None: ...
+
+    return ring
+
+
+# ---- settled once
+
+
+async def test_each_of_many_events_is_settled_once_whatever_became_of_it() -> None:
+    # Given a handler that does something else with every event
+    @handler
+    async def ring(event: Event) -> None:
+        await asyncio.sleep(0)
+        match event.data % 4:
+            case 0:
+                raise Discard
+            case 1:
+                raise ValueError
+            case 2:
+                raise SystemExit
+
+    rig = Rig(await started(ring, concurrency=7))
+
+    # When many events come
+    deliveries = [rig.give(number) for number in range(200)]
+    await rig.all_settled()
+    await turn()
+
+    # Then each was settled, and the broker was told as often
+    assert (rig.settlements.number, {each.settled for each in deliveries}) == (
+        200,
+        {Outcome.DONE, Outcome.DISCARDED, Outcome.DEAD},
+    )
+
+
+async def test_counts_say_how_events_ended() -> None:
+    # Given a handler that fails with one event and discards another
+    @handler
+    async def ring(event: Event) -> None:
+        if event.data:
+            raise event_errors[event.data]
+
+    event_errors = {1: ValueError(), 2: Discard()}
+    rig = Rig(await started(ring))
+
+    # When it was run on four
+    for number in (0, 1, 2, 0):
+        rig.give(number)
+    await rig.all_settled()
+
+    # Then they are counted
+    counts = rig.dispatcher.counts
+    assert (counts.received, counts.unmatched, counts.outcomes) == (
+        4,
+        0,
+        {Outcome.DONE: 2, Outcome.DISCARDED: 1, Outcome.DEAD: 1, Outcome.INTERRUPTED: 0},
+    )
+
+
+async def test_counts_say_how_much_time_the_plugin_took(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a plugin whose calls take time
+    async def call(work: Work) -> None:
+        work.duration_seconds = 2.0
+
+    monkeypatch.setattr(module, 'around', lambda handler_, inner: call)
+    rig = Rig(await started(lambda_plugin()))
+
+    # When it is run on two events
+    rig.give()
+    rig.give()
+    await rig.all_settled()
+
+    # Then it is the time of both
+    assert rig.dispatcher.counts.seconds == 4.0
+
+
+# ---- timeouts
+
+
+async def test_an_event_whose_handler_takes_too_long_is_dead() -> None:
+    rig = await run_on_one(Bell().ring, timeout='10ms')
+
+    assert rig.settlements.reason.error == 'HandlerTimeout'
+
+
+async def test_an_event_whose_handler_swallows_the_timeout_and_returns_is_dead() -> None:
+    @handler
+    async def ring(event: Event) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return
+
+    rig = await run_on_one(ring, timeout='10ms')
+
+    assert rig.settlements.reason.error == 'HandlerTimeout'
+
+
+async def test_after_a_timeout_the_next_event_is_handled() -> None:
+    # Given a handler that hangs with the first event
+    @handler
+    async def ring(event: Event) -> None:
+        if event.data == 1:
+            await asyncio.Event().wait()
+
+    rig = Rig(await started(ring, timeout='10ms'))
+
+    # When two events come
+    first, second = rig.give(1), rig.give(2)
+    await rig.all_settled()
+
+    # Then the second one is done
+    assert (first.settled, second.settled) == (Outcome.DEAD, Outcome.DONE)
+
+
+async def test_an_event_whose_plain_handler_hangs_is_dead_and_the_next_one_is_handled(hang: Hang) -> None:
+    # Given a plain function that hangs with the first event
+    rig = Rig(await started(hang.plugin, timeout='10ms'))
+
+    # When two events come
+    first, second = rig.give('hang'), rig.give('go')
+    await rig.all_settled()
+
+    # Then the second one is done, in another thread
+    assert (first.settled, second.settled) == (Outcome.DEAD, Outcome.DONE)
+
+
+# ---- plain functions
+
+
+async def test_a_plain_function_does_not_block_the_loop(hang: Hang) -> None:
+    # Given a plain function that hangs
+    rig = Rig(await started(hang.plugin))
+    rig.give('hang')
+    await patiently(hang.hangs.wait())
+
+    # When the loop is asked to do something else
+    await turn()
+    hang.release.set()
+
+    # Then it does
+    await rig.all_settled()
+    assert len(rig.settlements.acked) == 1
+
+
+async def test_a_plain_function_knows_the_work_that_it_is_at() -> None:
+    seen: list[Work | None] = []
+
+    @handler
+    def ring(event: Event) -> None:
+        seen.append(current_work.get())
+
+    rig = await run_on_one(ring)
+
+    assert [work and work.delivery for work in seen] == rig.settlements.acked
+
+
+async def test_what_a_plain_function_logs_names_handler_and_event(log: StringIO) -> None:
+    @handler
+    def ring(event: Event, context: Context) -> None:
+        context.log.info('rang')
+
+    await run_on_one(ring, name='bell')
+
+    assert log_lines(log, 'rang') == [{'level': 'INFO', 'handler': 'bell', 'event_name': 'call_created'}]
+
+
+async def test_a_plain_function_that_gives_a_coroutine_is_awaited() -> None:
+    # Given an async function behind a decorator that hides that it is one
+    rung: list[Event] = []
+
+    async def ring(event: Event) -> None:
+        await asyncio.sleep(0)
+        rung.append(event)
+
+    @handler
+    def wrapper(event: Event) -> Awaitable[None]:
+        return ring(event)
+
+    # When an event comes
+    await run_on_one(wrapper)
+
+    # Then the function has run
+    assert len(rung) == 1
+
+
+async def test_what_a_coroutine_of_a_plain_function_raises_makes_its_event_dead() -> None:
+    @handler
+    def wrapper(event: Event) -> Awaitable[None]:
+        return raising(ValueError)(event)
+
+    rig = await run_on_one(wrapper)
+
+    assert rig.settlements.reason.error == 'ValueError'
+
+
+# ---- concurrency and order
+
+
+async def test_as_many_events_are_handled_at_a_time_as_is_allowed() -> None:
+    # Given a handler that may run on two at a time
+    bell = Bell()
+    rig = Rig(await started(bell.ring, concurrency=2))
+
+    # When three events come
+    for number in range(3):
+        rig.give(number)
+    await bell.count(2)
+    await turn()
+
+    # Then two of them are being handled
+    assert bell.rung == [0, 1]
+
+
+async def test_the_backlog_is_what_waits_and_what_runs() -> None:
+    bell = Bell()
+    rig = Rig(await started(bell.ring))
+
+    for number in range(3):
+        rig.give(number)
+    await bell.count(1)
+
+    assert rig.dispatcher.backlog == 3
+
+
+@pytest.mark.parametrize(
+    ('order_by', 'data'),
+    [
+        ('data.key', {'key': '1'}),
+        ('data.key', {'key': ''}),
+        ('data.key', {'key': 1}),
+        ('data.key', {'key': 0}),
+        ('data.key', {'key': 1.5}),
+        ('data.key', {'key': True}),
+        ('data.key', {'key': False}),
+        ('data.call.id', {'call': {'id': 1}}),
+        ('data', 'text'),
+        ('name', None),
+        ('routing_key', None),
+        ('headers.name', None),
+        ('metadata.data.key', {'key': 1}),
+    ],
+)
+async def test_events_of_the_same_key_wait_for_each_other(order_by: str, data: Any) -> None:
+    # Given a handler that keeps an order
+    bell = Bell()
+    rig = Rig(await started(bell.ring, concurrency=2, order_by=order_by))
+
+    # When two events of the same key come
+    rig.give(data)
+    rig.give(data)
+    await bell.count(1)
+    await turn()
+
+    # Then one is being handled
+    assert len(bell.rung) == 1
+
+
+@pytest.mark.parametrize(
+    ('order_by', 'data'),
+    [
+        ('data.key', {'key': None}),
+        ('data.key', {'key': [1]}),
+        ('data.key', {'key': {'a': 1}}),
+        ('data.key', {}),
+        ('data.key', None),
+        ('data.key', 'text'),
+        ('data.key', ['key']),
+        ('data.key.more', {'key': 1}),
+        ('data.key.more', {'key': None}),
+        ('data', {'key': 1}),
+        ('tenant_uuid', None),
+        ('headers.missing', None),
+    ],
+)
+async def test_events_without_a_key_that_can_be_compared_do_not_wait(order_by: str, data: Any) -> None:
+    # Given a handler that keeps an order
+    bell = Bell()
+    rig = Rig(await started(bell.ring, concurrency=2, order_by=order_by))
+
+    # When two events come that have no such key
+    rig.give(data)
+    rig.give(data)
+
+    # Then both are being handled
+    await bell.count(2)
+    assert len(bell.rung) == 2
+
+
+async def test_events_of_one_key_are_handled_in_the_order_they_came() -> None:
+    # Given a handler that keeps an order, and takes long with early events
+    handled: list[tuple[str, int]] = []
+
+    @handler
+    async def ring(event: Event) -> None:
+        await turn(10 - event.data['number'] // 3)
+        handled.append((event.data['key'], event.data['number']))
+
+    rig = Rig(await started(ring, concurrency=4, order_by='data.key'))
+
+    # When events of three keys come
+    for number in range(30):
+        rig.give({'key': 'abc'[number % 3], 'number': number})
+    await rig.all_settled()
+
+    # Then those of each key were handled in their order
+    assert sorted(handled, key=lambda each: each[0]) == [
+        (key, number) for start, key in enumerate('abc') for number in range(start, 30, 3)
+    ]
+
+
+async def test_without_a_key_an_event_that_takes_long_holds_no_other_up() -> None:
+    # Given a handler for two, whose first event takes long
+    bell = Bell()
+
+    @handler
+    async def ring(event: Event) -> None:
+        if event.data == 0:
+            await bell.release.wait()
+
+    rig = Rig(await started(ring, concurrency=2))
+
+    # When more events come
+    for number in range(10):
+        rig.give(number)
+    await rig.settlements.count(9)
+
+    # Then all but that one are done
+    assert rig.dispatcher.backlog == 1
+
+
+# ---- the log
+
+
+async def test_a_handled_event_is_one_line_with_what_one_asks_for(log: StringIO) -> None:
+    await run_on_one(lambda_plugin(), name='bell')
+
+    (line,) = log_lines(log, 'event_handled')
+    duration = float(line.pop('duration_ms'))
+    assert line == {
+        'level': 'INFO',
+        'event_name': 'call_created',
+        'handler': 'bell',
+        'outcome': 'done',
+        'attempt': '1',
+    }
+    assert 0 <= duration < 1000 * PATIENCE_SECONDS
+
+
+async def test_a_discarded_event_is_one_line_with_the_reason(log: StringIO) -> None:
+    await run_on_one(raising(Discard('an internal call')))
+
+    (line,) = log_lines(log, 'event_handled')
+    assert (line['outcome'], line['reason'], line['level']) == ('discarded', 'an internal call', 'INFO')
+
+
+async def test_an_event_that_is_discarded_without_a_reason_names_none(log: StringIO) -> None:
+    await run_on_one(raising(Discard))
+
+    (line,) = log_lines(log, 'event_handled')
+    assert 'reason' not in line
+
+
+async def test_a_dead_event_is_one_line_with_what_one_asks_for(log: StringIO) -> None:
+    rig = await run_on_one(raising(ValueError('it does not fit')), name='bell')
+
+    (line,) = log_lines(log, 'event_dead')
+    del line['duration_ms']
+    assert line == {
+        'level': 'ERROR',
+        'event_name': 'call_created',
+        'routing_key': 'calls.call.created',
+        'event_id': rig.settlements.reason.event_id,
+        'handler': 'bell',
+        'outcome': 'dead',
+        'attempt': '1',
+        'error': 'ValueError',
+        'error_text': 'it does not fit',
+    }
+
+
+async def test_a_dead_event_is_not_told_as_handled_too(log: StringIO) -> None:
+    await run_on_one(raising(ValueError))
+
+    assert log_lines(log, 'event_handled') == []
+
+
+async def test_a_long_text_of_an_error_is_cut_in_the_log_and_whole_in_the_reason(log: StringIO) -> None:
+    rig = await run_on_one(raising(ValueError('x' * 5000)))
+
+    (line,) = log_lines(log, 'event_dead')
+    assert (len(line['error_text']), len(rig.settlements.reason.text)) == (200, 5000)
+
+
+async def test_an_error_that_has_a_line_end_stays_in_its_line(log: StringIO) -> None:
+    await run_on_one(raising(ValueError('a\n2026-01-01 00:00:00,000 INFO     forged')))
+
+    assert log_lines(log, 'forged') == []
+
+
+# ---- drain
+
+
+async def test_an_event_that_arrives_during_the_drain_is_left() -> None:
+    # Given a dispatcher that drains
+    rig = await rig_of_nothing()
+    await patiently(rig.dispatcher.drain(0.0))
+
+    # When an event arrives
+    delivery = rig.give()
+
+    # Then it is left
+    assert rig.settlements.left == [delivery]
+
+
+async def test_the_drain_waits_for_what_runs() -> None:
+    # Given a handler that runs
+    bell = Bell()
+    rig = Rig(await started(bell.ring))
+    delivery = rig.give()
+    await bell.count(1)
+
+    # When the dispatcher is drained, and the handler returns
+    draining = asyncio.create_task(rig.dispatcher.drain(3600.0))
+    await turn()
+    drained_before = draining.done()
+    bell.release.set()
+    await patiently(draining)
+
+    # Then, and not before, it is drained, and the event is done
+    assert (drained_before, delivery.settled) == (False, Outcome.DONE)
+
+
+async def test_the_drain_gives_back_what_has_not_begun_at_once() -> None:
+    # Given a handler that runs, and events behind it, in its lane and in none
+    bell = Bell()
+    rig = Rig(await started(bell.ring, order_by='data.key'))
+    running, *waiting = [rig.give({'key': key}) for key in ('a', 'a', 'b', None)]
+    await bell.count(1)
+
+    # When the dispatcher is drained
+    draining = asyncio.create_task(rig.dispatcher.drain(3600.0))
+    await turn()
+    left = list(rig.settlements.left)
+    bell.release.set()
+    await patiently(draining)
+
+    # Then those are left while the one still runs, and are not run
+    assert sorted(left, key=lambda each: each.tag) == waiting
+    assert (running.settled, len(bell.rung)) == (Outcome.DONE, 1)
+
+
+async def test_the_drain_of_a_dispatcher_without_work_ends_at_once() -> None:
+    rig = await rig_of_nothing()
+
+    await patiently(rig.dispatcher.drain(3600.0))
+
+    assert rig.settlements.number == 0
+
+
+async def test_after_the_drain_the_threads_of_the_handler_end() -> None:
+    # Given a plain function that has run in a thread
+    threads: list[threading.Thread] = []
+
+    @handler
+    def ring(event: Event) -> None:
+        threads.append(threading.current_thread())
+
+    rig = await run_on_one(ring)
+
+    # When its dispatcher is drained
+    await patiently(rig.dispatcher.drain(0.0))
+    await asyncio.to_thread(threads[0].join, PATIENCE_SECONDS)
+
+    # Then the thread is gone
+    assert not threads[0].is_alive()
+
+
+async def test_a_handler_that_is_late_is_named(log: StringIO) -> None:
+    # Given a handler that runs
+    bell = Bell()
+    rig = Rig(await started(bell.ring, name='bell'))
+    rig.give()
+    await bell.count(1)
+
+    # When the drain waits no longer
+    await patiently(rig.dispatcher.drain(0.0))
+
+    # Then the log names it, with its event
+    (line,) = log_lines(log, 'handler_late')
+    assert (line['level'], line['handler'], line['event_name'], len(line['event_id'])) == (
+        'WARNING',
+        'bell',
+        'call_created',
+        32,
+    )
+
+
+async def test_a_handler_that_is_in_time_is_not_named(log: StringIO) -> None:
+    await (await run_on_one(lambda_plugin())).dispatcher.drain(0.0)
+
+    assert log_lines(log, 'handler_late') == []
+
+
+async def test_the_event_of_a_handler_that_is_late_is_left() -> None:
+    bell = Bell()
+    rig = Rig(await started(bell.ring))
+    delivery = rig.give()
+    await bell.count(1)
+
+    await patiently(rig.dispatcher.drain(0.0))
+
+    assert (rig.settlements.left, delivery.settled) == ([delivery], Outcome.INTERRUPTED)
+
+
+async def test_the_event_of_a_plain_function_that_is_late_is_left(hang: Hang) -> None:
+    rig = Rig(await started(hang.plugin))
+    delivery = rig.give('hang')
+    await patiently(hang.hangs.wait())
+
+    await patiently(rig.dispatcher.drain(0.0))
+
+    assert rig.settlements.left == [delivery]
+
+
+@pytest.mark.parametrize('error', [ValueError, SystemExit, ConnectionResetError, Retry])
+async def test_the_event_of_a_late_handler_that_answers_the_cancellation_with_an_error_is_left(
+    error: type[BaseException],
+) -> None:
+    # Given a handler that raises something else when it is cancelled, as some libraries do
+    begun = asyncio.Event()
+
+    @handler
+    async def ring(event: Event) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise error from None
+
+    rig = Rig(await started(ring))
+    delivery = rig.give()
+    await patiently(begun.wait())
+
+    # When it is late
+    await patiently(rig.dispatcher.drain(0.0))
+
+    # Then its event is given out again and no dead letter
+    assert rig.settlements.left == [delivery]
+
+
+async def test_the_event_of_a_late_handler_that_returns_when_it_is_cancelled_is_done() -> None:
+    # Given a handler that finishes quickly when it is cancelled
+    begun = asyncio.Event()
+
+    @handler
+    async def ring(event: Event) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+
+    rig = Rig(await started(ring))
+    delivery = rig.give()
+    await patiently(begun.wait())
+
+    # When it is late
+    await patiently(rig.dispatcher.drain(0.0))
+
+    # Then its event is done
+    assert rig.settlements.acked == [delivery]
+
+
+async def test_a_late_handler_that_ignores_its_cancellation_is_named(
+    log: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a handler that ignores its cancellation
+    monkeypatch.setattr(module, '_CUT_GRACE_SECONDS', 0.0)
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    @handler
+    async def ring(event: Event) -> None:
+        begun.set()
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+
+    rig = Rig(await started(ring, name='bell'))
+    rig.give()
+    await patiently(begun.wait())
+
+    # When it is late
+    await patiently(rig.dispatcher.drain(0.0))
+    release.set()
+
+    # Then the drain ends without it, and the log names it
+    assert log_lines(log, 'handler_ignores_cancellation') == [
+        {'level': 'ERROR', 'handler': 'bell', 'event_name': 'call_created'}
+    ]
+
+
+async def test_hurry_ends_the_waiting_of_a_drain() -> None:
+    # Given a drain that waits for a handler
+    bell = Bell()
+    rig = Rig(await started(bell.ring))
+    delivery = rig.give()
+    await bell.count(1)
+    draining = asyncio.create_task(rig.dispatcher.drain(3600.0))
+    await turn()
+
+    # When it is to hurry
+    rig.dispatcher.hurry()
+    await patiently(draining)
+
+    # Then it waits no longer
+    assert rig.settlements.left == [delivery]
+
+
+async def test_a_drain_that_was_hurried_before_it_began_does_not_wait() -> None:
+    bell = Bell()
+    rig = Rig(await started(bell.ring))
+    delivery = rig.give()
+    await bell.count(1)
+
+    rig.dispatcher.hurry()
+    await patiently(rig.dispatcher.drain(3600.0))
+
+    assert rig.settlements.left == [delivery]
+
+
+@given(number=st.integers(0, 12), concurrency=st.integers(1, 4), turns=st.integers(0, 5), ended=st.booleans())
+async def test_whenever_it_is_drained_every_event_is_settled_once(
+    number: int, concurrency: int, turns: int, ended: bool
+) -> None:
+    # Given a dispatcher somewhere in its work
+    bell = Bell()
+    rig = Rig(await started(bell.ring, concurrency=concurrency, order_by='data'))
+    deliveries: list[Delivery] = [rig.give(each % 3) for each in range(number)]
+    await turn(turns)
+
+    # When it is drained
+    if ended:
+        bell.release.set()
+    await patiently(rig.dispatcher.drain(0.0 if not ended else 3600.0))
+
+    # Then everything is settled, once
+    assert (rig.settlements.number, all(each.settled for each in deliveries)) == (number, True)

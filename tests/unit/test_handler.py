@@ -1,0 +1,392 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The handler: a configured use of a plugin."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.unit.rig import make_context, make_handler, make_plugin, started
+from wazo_busd.config import HandlerConfig
+from wazo_busd.context import Context
+from wazo_busd.event import Event
+from wazo_busd.handler import FreeOptions, Handler
+from wazo_busd.plugin import BaseOptions, handler
+
+CALL = Event('call_created', {'call_id': '1'}, routing_key='calls.call.created')
+FAX = Event('fax_created', routing_key='faxes.outbound.created')
+
+
+class Several:
+    """Notes which method took what."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    @handler('calls.call.created')
+    async def on_created(self, event: Event) -> None:
+        self.taken.append('on_created')
+
+    @handler('calls.#')
+    async def on_call(self, event: Event) -> None:
+        self.taken.append('on_call')
+
+    @handler('faxes.#')
+    async def on_fax(self, event: Event) -> None:
+        self.taken.append('on_fax')
+
+
+async def taken_by(handler_: Handler, event: Event) -> list[str]:
+    """Which methods of `Several` an event reaches."""
+    call = handler_.call_for(event)
+    if call is None:
+        return []
+    await call.run(event)
+    taken: list[str] = call.run.__self__.taken  # type: ignore[attr-defined]
+    return taken
+
+
+# ---- which events, which method
+
+
+def of_calls(event: Event) -> None: ...
+
+
+handler('calls.#')(of_calls)
+
+
+def test_a_handler_matches_what_its_plugin_declares() -> None:
+    assert Handler('test', make_plugin(of_calls), HandlerConfig(plugin='test'), None).match == ('calls.#',)
+
+
+def test_what_the_configuration_matches_replaces_what_the_plugin_declares() -> None:
+    assert make_handler(of_calls, match=['faxes.#', 'agents.#']).match == ('faxes.#', 'agents.#')
+
+
+async def test_an_event_that_the_configuration_does_not_match_is_not_for_the_handler() -> None:
+    assert (await started(of_calls, match='calls.call.ended')).call_for(CALL) is None
+
+
+async def test_an_event_that_only_the_configuration_matches_reaches_a_plugin_of_one_method() -> None:
+    assert (await started(of_calls, match='faxes.#')).call_for(FAX) is not None
+
+
+async def test_the_first_method_in_the_code_that_declares_an_event_takes_it() -> None:
+    assert await taken_by(await started(Several), CALL) == ['on_created']
+
+
+async def test_an_event_that_only_a_later_method_declares_reaches_that_one() -> None:
+    assert await taken_by(await started(Several), FAX) == ['on_fax']
+
+
+async def test_of_several_methods_none_takes_what_none_declares() -> None:
+    assert await taken_by(await started(Several), Event('x', routing_key='agents.status')) == []
+
+
+async def test_the_configuration_narrows_several_methods_as_well() -> None:
+    assert await taken_by(await started(Several, match='faxes.#'), CALL) == []
+
+
+async def test_a_method_without_a_match_takes_what_the_methods_before_it_do_not() -> None:
+    # Given a plugin whose last method takes the rest
+    class Rest(Several):
+        @handler
+        async def on_rest(self, event: Event) -> None:
+            self.taken.append('on_rest')
+
+    # When an event comes that no other method declares
+    found = await taken_by(await started(Rest), Event('x', routing_key='agents.status'))
+
+    # Then it takes it
+    assert found == ['on_rest']
+
+
+# ---- how it is called
+
+
+async def test_a_function_of_one_parameter_gets_the_event() -> None:
+    got: list[Event] = []
+
+    @handler
+    async def ring(event: Event) -> None:
+        got.append(event)
+
+    await call_with(ring, CALL)
+
+    assert got == [CALL]
+
+
+async def test_a_function_of_two_parameters_gets_event_and_context() -> None:
+    # Given a started plugin
+    got: list[tuple[Event, Context]] = []
+
+    @handler
+    async def ring(event: Event, context: Context) -> None:
+        got.append((event, context))
+
+    context = make_context()
+    one = make_handler(ring)
+    await one.start(context)
+
+    # When it is called
+    call = one.call_for(CALL)
+    assert call is not None
+    await call.run(CALL)
+
+    # Then it has both
+    assert got == [(CALL, context)]
+
+
+async def test_a_method_of_two_parameters_gets_event_and_context() -> None:
+    class Bell:
+        @handler
+        async def ring(self, event: Event, context: Context) -> None:
+            got.append((event, context.name))
+
+    got: list[tuple[Event, str]] = []
+    await call_with(Bell, CALL)
+
+    assert got == [(CALL, 'test')]
+
+
+async def call_with(target: Any, event: Event) -> None:
+    call = (await started(target)).call_for(event)
+    assert call is not None
+    await call.run(event)
+
+
+@pytest.mark.parametrize('blocking', [True, False])
+async def test_a_call_says_whether_it_blocks(blocking: bool) -> None:
+    async def ring(event: Event) -> None: ...
+
+    def ring_slowly(event: Event) -> None: ...
+
+    call = (await started(handler(ring_slowly if blocking else ring))).call_for(CALL)
+
+    assert call is not None
+    assert call.blocking is blocking
+
+
+# ---- start and stop
+
+
+class Noting:
+    """Notes what happens to it."""
+
+    happened: list[Any]
+
+    def __init_subclass__(cls) -> None:
+        cls.happened = []
+
+    @handler
+    async def on_event(self, event: Event) -> None: ...
+
+
+async def test_a_class_that_wants_the_context_gets_it_when_it_is_made() -> None:
+    class Bell(Noting):
+        def __init__(self, context: Context) -> None:
+            self.happened.append(context.name)
+
+    await started(Bell, name='bell')
+
+    assert Bell.happened == ['bell']
+
+
+async def test_a_class_that_wants_nothing_is_made_with_nothing() -> None:
+    class Bell(Noting):
+        def __init__(self) -> None:
+            self.happened.append('made')
+
+    await started(Bell)
+
+    assert Bell.happened == ['made']
+
+
+async def test_an_async_start_has_ended_when_the_handler_is_started() -> None:
+    class Bell(Noting):
+        async def start(self) -> None:
+            await asyncio.sleep(0)
+            self.happened.append('started')
+
+    await started(Bell)
+
+    assert Bell.happened == ['started']
+
+
+async def test_a_plain_start_is_called_as_well() -> None:
+    class Bell(Noting):
+        def start(self) -> None:
+            self.happened.append('started')
+
+    await started(Bell)
+
+    assert Bell.happened == ['started']
+
+
+async def test_a_start_that_wants_the_context_gets_it() -> None:
+    class Bell(Noting):
+        async def start(self, context: Context) -> None:
+            self.happened.append(context.name)
+
+    await started(Bell, name='bell')
+
+    assert Bell.happened == ['bell']
+
+
+async def test_what_start_raises_is_raised() -> None:
+    class Bell(Noting):
+        async def start(self) -> None:
+            raise OSError('no bell')
+
+    with pytest.raises(OSError, match='no bell'):
+        await started(Bell)
+
+
+async def test_every_start_makes_a_new_instance() -> None:
+    # Given a plugin whose first start failed
+    class Bell(Noting):
+        async def start(self) -> None:
+            self.happened.append(self)
+            if len(self.happened) == 1:
+                raise OSError('no bell')
+
+    one = make_handler(Bell)
+    with pytest.raises(OSError, match='no bell'):
+        await one.start(make_context())
+
+    # When it is started again
+    await one.start(make_context())
+
+    # Then it is another instance
+    assert Bell.happened[0] is not Bell.happened[1]
+
+
+async def test_a_handler_that_is_not_started_takes_nothing() -> None:
+    assert make_handler(of_calls).call_for(CALL) is None
+
+
+@pytest.mark.parametrize('is_async', [True, False])
+async def test_stop_is_called_async_or_not(is_async: bool) -> None:
+    # Given a started plugin with a stop
+    class Plain(Noting):
+        def stop(self) -> None:
+            self.happened.append('stopped')
+
+    class Async(Noting):
+        async def stop(self) -> None:
+            await asyncio.sleep(0)
+            self.happened.append('stopped')
+
+    plugin: type[Noting] = Async if is_async else Plain
+    one = await started(plugin)
+
+    # When the handler stops
+    await one.stop()
+
+    # Then the plugin has stopped
+    assert plugin.happened == ['stopped']
+
+
+async def test_what_stop_raises_is_raised() -> None:
+    class Bell(Noting):
+        async def stop(self) -> None:
+            raise OSError('the bell is stuck')
+
+    one = await started(Bell)
+
+    with pytest.raises(OSError, match='stuck'):
+        await one.stop()
+
+
+@pytest.mark.parametrize('target', [Several, of_calls])
+async def test_a_plugin_without_a_stop_is_stopped_by_doing_nothing(target: Any) -> None:
+    one = await started(target)
+
+    await one.stop()
+
+    assert one.call_for(CALL) is not None
+
+
+# ---- what it is
+
+
+def test_the_concurrency_of_the_configuration_goes_before_that_of_the_plugin() -> None:
+    @handler('calls.#', concurrency=8)
+    def ring(event: Event) -> None: ...
+
+    assert make_handler(ring, concurrency=2).concurrency == 2
+
+
+def test_without_one_in_the_configuration_the_concurrency_is_the_plugins() -> None:
+    @handler('calls.#', concurrency=8)
+    def ring(event: Event) -> None: ...
+
+    assert make_handler(ring).concurrency == 8
+
+
+def test_a_handler_is_the_same_as_one_of_the_same_configuration_and_code() -> None:
+    assert make_handler(of_calls, timeout=5).is_same(make_handler(of_calls, timeout=5))
+
+
+@pytest.mark.parametrize(
+    'other',
+    [
+        make_handler(of_calls, name='other', timeout=5),
+        make_handler(of_calls, timeout=6),
+        make_handler(of_calls, timeout=5, match='calls.#'),
+        Handler(
+            'test',
+            replace(make_plugin(of_calls), version='2'),
+            HandlerConfig.model_validate({'plugin': 'test', 'match': '#', 'timeout': 5}),
+            FreeOptions(),
+        ),
+        Handler(
+            'test',
+            replace(make_plugin(of_calls), source='elsewhere'),
+            HandlerConfig.model_validate({'plugin': 'test', 'match': '#', 'timeout': 5}),
+            FreeOptions(),
+        ),
+    ],
+    ids=['name', 'configuration', 'match', 'version', 'source'],
+)
+def test_a_handler_is_another_if_anything_of_it_is_another(other: Handler) -> None:
+    assert not make_handler(of_calls, timeout=5).is_same(other)
+
+
+def test_a_handler_with_other_options_is_another() -> None:
+    class Options(BaseOptions):
+        url: str = ''
+
+    @handler('calls.#', options=Options)
+    def ring(event: Event) -> None: ...
+
+    def with_url(url: str) -> Handler:
+        config = HandlerConfig(plugin='test', options={'url': url})
+        return Handler('test', make_plugin(ring), config, Options(url=url))
+
+    assert not with_url('a').is_same(with_url('b'))
+
+
+# ---- free options
+
+
+def test_free_options_are_read_as_keys() -> None:
+    assert FreeOptions(url='x')['url'] == 'x'
+
+
+def test_free_options_are_read_as_attributes() -> None:
+    assert FreeOptions(url='x').url == 'x'
+
+
+def test_a_free_option_that_is_missing_is_told_with_those_that_are_there() -> None:
+    with pytest.raises(AttributeError, match="there is no option 'uri'; there are: url, text"):
+        _ = FreeOptions(url='x', text='y').uri
+
+
+def test_a_missing_attribute_of_no_free_options_at_all_says_so() -> None:
+    with pytest.raises(AttributeError, match='there are: none'):
+        _ = FreeOptions().url

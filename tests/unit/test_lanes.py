@@ -1,0 +1,605 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The lanes: work of one key in the order it came, of different keys side by side."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections.abc import Hashable
+from dataclasses import dataclass
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.rig import PATIENCE_SECONDS, log_lines, patiently, turn
+from wazo_busd.lanes import Lanes
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of work."""
+
+    number: int
+    key: Hashable | None = None
+
+
+class Yard:
+    """Lanes whose work ends when the test says so."""
+
+    def __init__(self, concurrency: int) -> None:
+        self.lanes: Lanes[Piece] = Lanes(self._run, concurrency=concurrency, name='test')
+        self.concurrency = concurrency
+        self.put: list[Piece] = []
+        self.begun: list[Piece] = []
+        self.ended: list[Piece] = []
+        self.most = 0
+        self._running: dict[Piece, asyncio.Future[None]] = {}
+
+    async def _run(self, piece: Piece) -> None:
+        self.begun.append(piece)
+        future = self._running[piece] = asyncio.get_running_loop().create_future()
+        self.most = max(self.most, len(self._running))
+        try:
+            await future
+        finally:
+            del self._running[piece]
+        self.ended.append(piece)
+
+    def give(self, key: Hashable | None = None) -> Piece:
+        """Put the next piece of work."""
+        piece = Piece(len(self.put), key)
+        self.put.append(piece)
+        self.lanes.put(piece, key)
+        return piece
+
+    @property
+    def running(self) -> list[Piece]:
+        return list(self._running)
+
+    def end(self, index: int = 0) -> None:
+        """Let one of the running pieces end, if any runs."""
+        waiting = [future for future in self._running.values() if not future.done()]
+        if waiting:
+            waiting[index % len(waiting)].set_result(None)
+
+    async def end_all(self) -> None:
+        """Let everything run to its end, then send the workers home."""
+        for _ in range(20 * (len(self.put) + 1)):
+            self.end()
+            await asyncio.sleep(0)
+        assert self.lanes.size == 0
+        await self.lanes.cut(0.0)
+
+
+# ---- examples
+
+
+async def test_work_without_a_key_runs_side_by_side() -> None:
+    yard = Yard(2)
+    yard.give()
+    yard.give()
+
+    await turn()
+
+    assert [piece.number for piece in yard.running] == [0, 1]
+
+
+async def test_work_of_different_keys_runs_side_by_side() -> None:
+    yard = Yard(2)
+    yard.give('a')
+    yard.give('b')
+
+    await turn()
+
+    assert [piece.key for piece in yard.running] == ['a', 'b']
+
+
+async def test_work_of_one_key_waits_for_earlier_work_of_that_key() -> None:
+    yard = Yard(2)
+    yard.give('a')
+    yard.give('a')
+
+    await turn()
+
+    assert [piece.number for piece in yard.running] == [0]
+
+
+async def test_work_of_one_key_follows_when_the_earlier_has_ended() -> None:
+    # Given a piece that waits behind another
+    yard = Yard(2)
+    yard.give('a')
+    yard.give('a')
+    await turn()
+
+    # When the first one ends
+    yard.end()
+    await turn()
+
+    # Then the second one runs
+    assert [piece.number for piece in yard.running] == [1]
+
+
+async def test_a_slow_lane_holds_no_other_up() -> None:
+    # Given a lane with a long queue
+    yard = Yard(2)
+    for _ in range(10):
+        yard.give('slow')
+
+    # When work of another lane comes
+    other = yard.give('other')
+    await turn()
+
+    # Then it runs
+    assert other in yard.running
+
+
+async def test_a_key_that_is_false_is_a_key() -> None:
+    yard = Yard(3)
+    for key in ('', 0, ''):
+        yard.give(key)
+
+    await turn()
+
+    assert [piece.number for piece in yard.running] == [0] or [piece.number for piece in yard.running] == [0, 1]
+
+
+async def test_work_that_fails_outside_its_handler_is_logged(log: StringIO) -> None:
+    # Given work that raises
+    async def fail(piece: Piece) -> None:
+        raise RuntimeError('a mistake of ours')
+
+    lanes: Lanes[Piece] = Lanes(fail, concurrency=1, name='test')
+
+    # When it is run
+    lanes.put(Piece(0))
+    await turn()
+
+    # Then the log says so, with the worker
+    assert log_lines(log, 'work_failed_outside_its_handler') == [{'level': 'ERROR', 'worker': 'test/0'}]
+
+
+@pytest.mark.parametrize('key', [None, 'a'])
+async def test_a_worker_outlives_work_that_fails(key: str | None) -> None:
+    # Given lanes with one worker, whose first piece of work raises
+    done = []
+
+    async def run(piece: Piece) -> None:
+        if piece.number == 0:
+            raise RuntimeError('a mistake of ours')
+        done.append(piece.number)
+
+    lanes: Lanes[Piece] = Lanes(run, concurrency=1, name='test')
+    lanes.put(Piece(0), key)
+    await turn()
+
+    # When another comes
+    lanes.put(Piece(1), key)
+    await turn()
+
+    # Then it runs
+    assert done == [1]
+
+
+@pytest.mark.parametrize('key', [None, 'a'])
+async def test_a_worker_outlives_work_that_cancels_its_task_and_returns(key: str | None) -> None:
+    # Given lanes with one worker, whose first piece of work cancels the task it is in and does not wait
+    done = []
+
+    async def run(piece: Piece) -> None:
+        if piece.number == 0:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+        done.append(piece.number)
+
+    lanes: Lanes[Piece] = Lanes(run, concurrency=1, name='test')
+    lanes.put(Piece(0), key)
+    await turn()
+
+    # When another comes
+    lanes.put(Piece(1), key)
+    await turn()
+
+    # Then it runs
+    assert done == [0, 1]
+
+
+async def test_a_task_that_work_has_cancelled_does_not_cancel_the_work_behind_it() -> None:
+    # Given two pieces of work, of which the first cancels the task that both are in
+    done = []
+
+    async def run(piece: Piece) -> None:
+        if piece.number == 0:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+        else:
+            await asyncio.sleep(0)
+        done.append(piece.number)
+
+    lanes: Lanes[Piece] = Lanes(run, concurrency=1, name='test')
+
+    # When they are run
+    lanes.put(Piece(0))
+    lanes.put(Piece(1))
+    await turn()
+
+    # Then both are done
+    assert done == [0, 1]
+
+
+def test_lanes_whose_loop_ends_let_it_end() -> None:
+    # Given work that does not care that it is cancelled, and more behind it, and nobody who cuts the lanes
+    async def swallow(piece: Piece) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return
+
+    async def begin() -> None:
+        lanes: Lanes[Piece] = Lanes(swallow, concurrency=1, name='test')
+        lanes.put(Piece(0))
+        await turn()
+
+    # When the loop ends, which cancels every task once
+    thread = threading.Thread(target=lambda: asyncio.run(begin()), daemon=True)
+    thread.start()
+    thread.join(PATIENCE_SECONDS)
+
+    # Then it ends
+    assert not thread.is_alive()
+
+
+async def test_other_tasks_have_their_turn_while_work_runs_that_never_waits() -> None:
+    # Given a lot of work that never waits
+    done = []
+
+    async def run(piece: Piece) -> None:
+        done.append(piece)
+
+    lanes: Lanes[Piece] = Lanes(run, concurrency=1, name='test')
+    for number in range(1000):
+        lanes.put(Piece(number))
+
+    # When another task looks at it whenever it has its turn
+    seen = [0]
+    while seen[-1] < 1000:
+        await asyncio.sleep(0)
+        seen.append(len(done))
+
+    # Then it never waited for more than a few pieces
+    assert max(after - before for before, after in itertools.pairwise(seen)) <= 64
+
+
+async def test_size_counts_what_waits_and_what_runs() -> None:
+    yard = Yard(1)
+    for key in (None, 'a', 'a', None):
+        yard.give(key)
+
+    await turn()
+
+    assert (yard.lanes.size, yard.lanes.running) == (4, [yard.put[0]])
+
+
+async def test_lanes_are_forgotten_when_their_work_is_done() -> None:
+    # Given work of many keys
+    yard = Yard(4)
+    for number in range(100):
+        yard.give(f'key {number}')
+
+    # When all of it is done
+    await yard.end_all()
+
+    # Then nothing is kept of the keys
+    assert yard.lanes._waiting == {}
+
+
+# ---- halt
+
+
+async def test_halt_takes_away_what_has_not_begun() -> None:
+    # Given one piece that runs, one behind it, one of another lane, one without a key
+    yard = Yard(1)
+    pieces = [yard.give(key) for key in ('a', 'a', 'b', None)]
+    await turn()
+
+    # When the lanes are halted
+    halted = yard.lanes.halt()
+
+    # Then all but the running one are given back
+    assert sorted(halted, key=lambda piece: piece.number) == pieces[1:]
+
+
+async def test_after_halt_nothing_begins() -> None:
+    # Given a lane with work behind what runs
+    yard = Yard(1)
+    for key in ('a', 'a', None):
+        yard.give(key)
+    await turn()
+
+    # When it is halted and the running work ends
+    yard.lanes.halt()
+    yard.end()
+    await turn()
+
+    # Then nothing else runs
+    assert (yard.running, yard.lanes.size) == ([], 0)
+
+
+@pytest.mark.parametrize('key', [None, 'running', 'waiting', 'new'])
+async def test_work_that_is_put_after_halt_runs(key: str | None) -> None:
+    # Given lanes that were halted
+    yard = Yard(1)
+    for each in ('running', 'running', 'waiting', 'waiting'):
+        yard.give(each)
+    await turn()
+    yard.lanes.halt()
+
+    # When work is put
+    piece = yard.give(key)
+    yard.end()
+    await turn()
+
+    # Then it runs
+    assert yard.running == [piece]
+
+
+# ---- quiet and cut
+
+
+async def test_lanes_without_work_are_quiet() -> None:
+    await patiently(Yard(1).lanes.quiet())
+
+    assert Yard(1).lanes.running == []
+
+
+async def test_lanes_are_quiet_when_the_last_running_piece_has_ended() -> None:
+    # Given two pieces that run
+    yard = Yard(2)
+    yard.give()
+    yard.give()
+    await turn()
+    quiet = asyncio.create_task(yard.lanes.quiet())
+
+    # When one ends, and then the other
+    was_quiet = []
+    for _ in range(2):
+        await turn()
+        was_quiet.append(quiet.done())
+        yard.end()
+    await patiently(quiet)
+
+    # Then it is quiet after the second
+    assert was_quiet == [False, False]
+
+
+async def test_cut_cancels_what_runs() -> None:
+    # Given work that runs
+    yard = Yard(1)
+    yard.give()
+    await turn()
+
+    # When the lanes are cut
+    left = await patiently(yard.lanes.cut(20.0))
+
+    # Then it has not ended, and nothing goes on
+    assert (yard.ended, yard.running, left) == ([], [], [])
+
+
+async def test_cut_ends_idle_workers() -> None:
+    # Given a worker that has nothing more to do
+    yard = Yard(1)
+    yard.give()
+    await turn()
+    yard.end()
+    await turn()
+
+    # When the lanes are cut
+    await patiently(yard.lanes.cut(20.0))
+
+    # Then its task has ended
+    assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith('test/')] == []
+
+
+async def test_after_cut_nothing_begins() -> None:
+    # Given a piece of work that runs, and one behind it
+    yard = Yard(1)
+    yard.give()
+    yard.give()
+    await turn()
+
+    # When the lanes are cut, and another one comes
+    await patiently(yard.lanes.cut(20.0))
+    yard.give()
+    await turn()
+
+    # Then none of them is begun
+    assert [piece.number for piece in yard.begun] == [0]
+
+
+async def test_cut_of_lanes_that_never_ran_returns_at_once() -> None:
+    assert await patiently(Yard(1).lanes.cut(20.0)) == []
+
+
+async def test_cut_names_work_that_ignores_that_it_is_cancelled() -> None:
+    # Given work that ignores its cancellation
+    release = asyncio.Event()
+
+    async def ignore(piece: Piece) -> None:
+        while not release.is_set():
+            try:
+                await release.wait()
+            except asyncio.CancelledError:
+                continue
+
+    lanes: Lanes[Piece] = Lanes(ignore, concurrency=1, name='test')
+    lanes.put(Piece(0))
+    await turn()
+
+    # When the lanes are cut
+    left = await patiently(lanes.cut(0.0))
+    release.set()
+
+    # Then it is named
+    assert left == [Piece(0)]
+
+
+async def test_a_worker_whose_work_swallowed_the_cancellation_ends_all_the_same() -> None:
+    # Given work that returns when it is cancelled, as if nothing had been
+    async def swallow(piece: Piece) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return
+
+    lanes: Lanes[Piece] = Lanes(swallow, concurrency=1, name='test')
+    lanes.put(Piece(0))
+    await turn()
+
+    # When the lanes are cut
+    cutting = asyncio.create_task(lanes.cut(3600.0))
+    left = await patiently(cutting)
+
+    # Then nobody waits for the worker
+    assert left == []
+
+
+# ---- rules
+
+Action = tuple[str, str | None, int]
+KEYS = st.sampled_from([None, 'a', 'b', 'c'])
+ACTIONS = st.lists(
+    st.tuples(st.just('put'), KEYS, st.integers(0, 3))
+    | st.tuples(st.just('end'), st.none(), st.integers(0, 3))
+    | st.tuples(st.just('turn'), st.none(), st.integers(0, 3)),
+    max_size=40,
+)
+CONCURRENCY = st.integers(1, 4)
+
+
+async def act(yard: Yard, actions: list[Action]) -> None:
+    for action, key, number in actions:
+        if action == 'put':
+            yard.give(key)
+        elif action == 'end':
+            yard.end(number)
+        else:
+            await turn(number)
+
+
+def runnable(yard: Yard) -> int:
+    """How many pieces could run if there were workers enough."""
+    unfinished = [piece for piece in yard.put if piece not in yard.ended]
+    return len({piece.key for piece in unfinished if piece.key is not None}) + sum(
+        piece.key is None for piece in unfinished
+    )
+
+
+@given(CONCURRENCY, ACTIONS)
+async def test_work_of_one_key_runs_in_the_order_it_came(concurrency: int, actions: list[Action]) -> None:
+    yard = Yard(concurrency)
+
+    await act(yard, actions)
+    await yard.end_all()
+
+    for key in ('a', 'b', 'c'):
+        assert [piece for piece in yard.begun if piece.key == key] == [piece for piece in yard.put if piece.key == key]
+
+
+@given(CONCURRENCY, ACTIONS)
+async def test_work_of_one_key_never_runs_two_at_a_time(concurrency: int, actions: list[Action]) -> None:
+    yard = Yard(concurrency)
+
+    for action in actions:
+        await act(yard, [action])
+        keys = [piece.key for piece in yard.running if piece.key is not None]
+        assert len(keys) == len(set(keys))
+
+    await yard.end_all()
+
+
+@given(CONCURRENCY, ACTIONS)
+async def test_no_more_runs_at_a_time_than_is_allowed(concurrency: int, actions: list[Action]) -> None:
+    yard = Yard(concurrency)
+
+    await act(yard, actions)
+    await yard.end_all()
+
+    assert yard.most <= concurrency
+
+
+@given(CONCURRENCY, ACTIONS)
+async def test_everything_runs_exactly_once(concurrency: int, actions: list[Action]) -> None:
+    yard = Yard(concurrency)
+
+    await act(yard, actions)
+    await yard.end_all()
+
+    assert sorted(piece.number for piece in yard.ended) == list(range(len(yard.put)))
+
+
+@given(CONCURRENCY, ACTIONS)
+async def test_no_worker_idles_while_there_is_work_for_it(concurrency: int, actions: list[Action]) -> None:
+    yard = Yard(concurrency)
+
+    for action in actions:
+        await act(yard, [action])
+        await turn()
+        assert len(yard.running) == min(concurrency, runnable(yard))
+
+    await yard.end_all()
+
+
+@given(CONCURRENCY, ACTIONS, ACTIONS)
+async def test_what_is_halted_and_what_runs_is_everything_and_nothing_is_both(
+    concurrency: int, before: list[Action], after: list[Action]
+) -> None:
+    # Given lanes in any state
+    yard = Yard(concurrency)
+    await act(yard, before)
+
+    # When they are halted, and the rest runs to its end
+    halted = yard.lanes.halt()
+    given_before = list(yard.put)
+    await act(yard, [action for action in after if action[0] != 'put'])
+    await yard.end_all()
+
+    # Then every piece was either given back or run
+    assert sorted([*halted, *yard.ended], key=lambda piece: piece.number) == given_before
+
+
+@given(CONCURRENCY, ACTIONS)
+async def test_what_is_halted_comes_in_the_order_of_its_lane(concurrency: int, actions: list[Action]) -> None:
+    yard = Yard(concurrency)
+    await act(yard, actions)
+
+    halted = yard.lanes.halt()
+    await yard.end_all()
+
+    for key in (None, 'a', 'b', 'c'):
+        numbers = [piece.number for piece in halted if piece.key == key]
+        assert numbers == sorted(numbers)
+
+
+@given(CONCURRENCY, ACTIONS, ACTIONS)
+async def test_lanes_that_were_halted_keep_their_rules(
+    concurrency: int, before: list[Action], after: list[Action]
+) -> None:
+    # Given lanes that were halted in any state
+    yard = Yard(concurrency)
+    await act(yard, before)
+    halted = yard.lanes.halt()
+
+    # When they are used on
+    await act(yard, after)
+    await yard.end_all()
+
+    # Then all the rest has run, each lane in its order
+    rest = [piece for piece in yard.put if piece not in halted]
+    for key in ('a', 'b', 'c'):
+        assert [piece for piece in yard.begun if piece.key == key] == [piece for piece in rest if piece.key == key]
+    assert len(yard.ended) == len(rest)

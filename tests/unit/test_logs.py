@@ -1,0 +1,369 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The log: one fact a line, and nothing that came over the bus gets out of its line."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wazo_busd import logs
+from wazo_busd.delivery import Delivery, PlainProperties
+from wazo_busd.event import Event
+from wazo_busd.outcome import Reason
+from wazo_busd.work import Call, Work, current_work
+
+log_of_ours = structlog.stdlib.get_logger('wazo_busd.test')
+
+HOSTILE = [
+    'one\ntwo',
+    'one\r\n2026-01-01 00:00:00,000 INFO     forged=1',
+    '\x1b[31mred\x1b[0m',
+    '\x1b]0;title\x07',
+    '\x9b2J',
+    '\u202egnp.exe',
+    '\u2066\u2069',
+    'one\u2028two',
+    'one\x0btwo\x0cthree\x1cfour\x85five',
+    '\x00',
+    '\ud800',
+    '" forged="1',
+    '\\" forged="1',
+    '\\',
+]
+any_text = st.text(st.characters(exclude_categories=()))
+
+
+class _Nobody:
+    """An acknowledger of deliveries that nobody settles."""
+
+    def ack(self, delivery: Delivery) -> None:
+        raise AssertionError
+
+    def dead_letter(self, delivery: Delivery, reason: Reason) -> None:
+        raise AssertionError
+
+    def leave(self, delivery: Delivery) -> None:
+        raise AssertionError
+
+
+@pytest.fixture
+def library() -> Iterator[logging.Logger]:
+    """The logger of a library that nobody knows."""
+    logger = logging.getLogger('some.library')
+    yield logger
+    logger.setLevel(logging.NOTSET)
+
+
+@pytest.fixture
+def inside_handler() -> Iterator[None]:
+    """As in a handler that runs on an event."""
+    delivery = Delivery(
+        1,
+        body=b'{}',
+        exchange='xivo',
+        routing_key='calls.call.created',
+        properties=PlainProperties({}),
+        redelivered=False,
+        received_at=0.0,
+        acknowledger=_Nobody(),
+    )
+    work = Work('calls', Event('call_created\nforged'), Call(lambda event: None, blocking=True), delivery)
+    token = current_work.set(work)
+    yield
+    current_work.reset(token)
+
+
+def said(log: StringIO) -> str:
+    """What follows time and level in the one line of the log."""
+    [line] = log.getvalue().splitlines()
+    return line[33:]
+
+
+def test_a_line_has_time_level_fact_and_fields(log: StringIO) -> None:
+    log_of_ours.info('handler_started', handler='calls', attempt=2)
+    assert re.fullmatch(
+        r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO     handler_started handler=calls attempt=2\n', log.getvalue()
+    )
+
+
+def test_a_line_has_the_local_time_to_the_millisecond(log: StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('wazo_busd.logs.time.time', lambda: 1_772_000_123.0467)
+    log_of_ours.info('x')
+    expected = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(1_772_000_123)) + ',046 '
+    assert log.getvalue().startswith(expected)
+
+
+@pytest.mark.parametrize('level', ['debug', 'info', 'warning', 'error', 'critical'])
+def test_a_line_has_its_level_in_a_column_of_its_own(log: StringIO, level: str) -> None:
+    getattr(log_of_ours, level)('fact')
+    assert log.getvalue()[24:] == f'{level.upper():<8} fact\n'
+
+
+@pytest.mark.parametrize(
+    ('value', 'written'),
+    [
+        ('plain', 'plain'),
+        ('calls.call.created', 'calls.call.created'),
+        ('Hélène', 'Hélène'),
+        (7, '7'),
+        (0.25, '0.25'),
+        (True, 'True'),
+        ('', '""'),
+        ('two words', '"two words"'),
+        ('a=b', '"a=b"'),
+        ('say "x"', r'"say \"x\""'),
+        ('back\\slash', 'back\\slash'),
+        ('back\\slash quoted', r'"back\\slash quoted"'),
+        (['a', 'b'], "\"['a', 'b']\""),
+        (b'\xff', "b'\\xff'"),
+        ('one\ntwo', r'"one\ntwo"'),
+        ('\x1b[31m', r'"\x1b[31m"'),
+        ('\u202e', r'"\u202e"'),
+    ],
+)
+def test_a_value_is_quoted_where_it_could_be_mistaken(log: StringIO, value: Any, written: str) -> None:
+    log_of_ours.info('fact', field=value)
+    assert said(log) == f'fact field={written}'
+
+
+def test_a_field_without_a_value_is_left_out(log: StringIO) -> None:
+    log_of_ours.info('fact', nothing=None, something=0)
+    assert said(log) == 'fact something=0'
+
+
+@pytest.mark.parametrize('text', HOSTILE)
+def test_hostile_text_in_a_field_stays_in_its_line(log: StringIO, text: str) -> None:
+    log_of_ours.info('fact', field=text)
+    assert log.getvalue().removesuffix('\n').isprintable()
+
+
+@pytest.mark.parametrize('text', HOSTILE)
+def test_hostile_text_stays_in_its_field(log: StringIO, text: str) -> None:
+    log_of_ours.info('fact', field=text, last=1)
+    assert re.fullmatch(r'fact field=([^" =]+|"([^"\\]|\\.)*") last=1', said(log))
+
+
+@pytest.mark.parametrize('text', HOSTILE)
+def test_hostile_text_in_the_fact_stays_in_its_line(log: StringIO, text: str) -> None:
+    log_of_ours.info(text)
+    assert log.getvalue().removesuffix('\n').isprintable()
+
+
+@pytest.mark.parametrize('text', HOSTILE)
+def test_hostile_text_in_the_name_of_a_field_stays_in_its_line(log: StringIO, text: str) -> None:
+    log_of_ours.info('fact', **{text: 1})
+    assert log.getvalue().removesuffix('\n').isprintable()
+
+
+@pytest.mark.parametrize('text', HOSTILE)
+def test_hostile_text_in_an_exception_stays_in_its_indented_lines(log: StringIO, text: str) -> None:
+    try:
+        raise ValueError(text)
+    except ValueError:
+        log_of_ours.exception('handler_failed')
+    first, *others = log.getvalue().removesuffix('\n').split('\n')
+    assert first.endswith('ERROR    handler_failed')
+    assert others
+    assert all(line.startswith('    ') and line.isprintable() for line in others)
+
+
+def test_an_exception_is_told_with_its_traceback(log: StringIO) -> None:
+    try:
+        raise ValueError('too many faxes')
+    except ValueError as error:
+        log_of_ours.error('handler_failed', exc_info=error)
+    assert log.getvalue().endswith('    ValueError: too many faxes\n')
+    assert 'in test_an_exception_is_told_with_its_traceback' in log.getvalue()
+
+
+@pytest.mark.parametrize('text', HOSTILE)
+def test_hostile_text_in_the_message_of_a_library_stays_in_its_line(
+    log: StringIO, library: logging.Logger, text: str
+) -> None:
+    library.error('%s', text)
+    assert log.getvalue().removesuffix('\n').isprintable()
+
+
+@settings(deadline=None)
+@given(any_text, any_text, any_text.filter(lambda name: name not in ('event', 'self', 'exc_info', 'exception')))
+def test_whatever_is_logged_is_one_printable_line(fact: str, value: str, name: str) -> None:
+    stream = StringIO()
+    logs.configure('debug', stream=stream)
+    log_of_ours.info(fact, **{name: value})
+    assert stream.getvalue().endswith('\n')
+    assert stream.getvalue()[:-1].isprintable()
+
+
+def test_text_with_percent_signs_is_not_filled_in(log: StringIO) -> None:
+    log_of_ours.info('100%s of %d', field='%s')
+    assert said(log) == '100%s of %d field=%s'
+
+
+@pytest.mark.usefixtures('inside_handler')
+def test_a_line_from_inside_a_handler_says_which_and_on_what(log: StringIO) -> None:
+    log_of_ours.info('faxed')
+    assert said(log) == r'faxed handler=calls event_name="call_created\nforged"'
+
+
+@pytest.mark.usefixtures('inside_handler')
+def test_a_line_that_says_itself_what_it_is_about_is_believed(log: StringIO) -> None:
+    log_of_ours.info('faxed', handler='other', event_name='fax_sent')
+    assert said(log) == 'faxed handler=other event_name=fax_sent'
+
+
+@pytest.mark.usefixtures('inside_handler')
+def test_a_library_inside_a_handler_is_known_to_be_there(log: StringIO, library: logging.Logger) -> None:
+    library.warning('slow')
+    assert said(log) == r'library_says logger=some.library text=slow handler=calls event_name="call_created\nforged"'
+
+
+@pytest.mark.parametrize(
+    ('level', 'written'),
+    [
+        ('debug', ['debug', 'info', 'warning', 'error', 'critical']),
+        ('info', ['info', 'warning', 'error', 'critical']),
+        ('warning', ['warning', 'error', 'critical']),
+        ('error', ['error', 'critical']),
+        ('critical', ['critical']),
+    ],
+)
+def test_what_is_below_the_level_is_not_written(level: str, written: list[str]) -> None:
+    stream = StringIO()
+    logs.configure(level, stream=stream)
+    for each in ('debug', 'info', 'warning', 'error', 'critical'):
+        getattr(log_of_ours, each)('fact')
+    assert [line[24:32].strip().lower() for line in stream.getvalue().splitlines()] == written
+
+
+def test_configured_again_the_level_is_another(log: StringIO) -> None:
+    logs.configure('error', stream=log)
+    log_of_ours.info('hidden')
+    logs.configure('info', stream=log)
+    log_of_ours.info('shown')
+    assert said(log) == 'shown'
+
+
+def test_debug_writes_everything_whatever_the_level() -> None:
+    stream = StringIO()
+    logs.configure('critical', debug=True, stream=stream)
+    log_of_ours.debug('fact')
+    assert 'DEBUG    fact' in stream.getvalue()
+
+
+def test_the_log_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.configure('info')
+    log_of_ours.info('fact')
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err[24:]) == ('', 'INFO     fact\n')
+
+
+@pytest.mark.parametrize(
+    'name', ['aio_pika', 'aio_pika.robust_connection', 'aiormq.connection', 'asyncio', 'stevedore']
+)
+def test_our_libraries_are_quiet(log: StringIO, name: str) -> None:
+    logging.getLogger(name).error('Connection lost')
+    assert log.getvalue() == ''
+
+
+@pytest.mark.parametrize(
+    'name', ['aio_pika', 'aio_pika.robust_connection', 'aiormq.connection', 'asyncio', 'stevedore']
+)
+def test_with_debug_our_libraries_say_everything(name: str) -> None:
+    stream = StringIO()
+    logs.configure('info', debug=True, stream=stream)
+    logging.getLogger(name).debug('frame')
+    assert stream.getvalue()[24:] == f'DEBUG    library_says logger={name} text=frame\n'
+
+
+def test_after_debugging_our_libraries_are_quiet_again(log: StringIO) -> None:
+    logs.configure('debug', debug=True, stream=log)
+    logs.configure('debug', stream=log)
+    logging.getLogger('aiormq').error('Connection lost')
+    assert log.getvalue() == ''
+
+
+def test_with_debug_other_libraries_say_everything(library: logging.Logger) -> None:
+    stream = StringIO()
+    logs.configure('info', debug=True, stream=stream)
+    library.debug('detail')
+    assert stream.getvalue()[24:] == 'DEBUG    library_says logger=some.library text=detail\n'
+
+
+def test_after_debugging_other_libraries_are_heard_from_warning_on_again(
+    log: StringIO, library: logging.Logger
+) -> None:
+    logs.configure('debug', debug=True, stream=log)
+    logs.configure('debug', stream=log)
+    library.info('detail')
+    assert log.getvalue() == ''
+
+
+def test_what_is_critical_for_our_libraries_is_written(log: StringIO) -> None:
+    logging.getLogger('aiormq').critical('broken')
+    assert log.getvalue()[24:] == 'CRITICAL library_says logger=aiormq text=broken\n'
+
+
+@pytest.mark.parametrize(
+    ('level', 'written'), [('debug', False), ('info', False), ('warning', True), ('error', True), ('critical', True)]
+)
+def test_other_libraries_are_heard_from_warning_on(
+    log: StringIO, library: logging.Logger, level: str, written: bool
+) -> None:
+    getattr(library, level)('something')
+    assert (f'{level.upper():<8} library_says logger=some.library text=something' in log.getvalue()) is written
+
+
+def test_other_libraries_are_held_to_the_level_too(library: logging.Logger) -> None:
+    stream = StringIO()
+    logs.configure('error', stream=stream)
+    library.warning('something')
+    assert stream.getvalue() == ''
+
+
+@pytest.mark.parametrize(
+    ('level', 'written'), [(1, 'DEBUG'), (15, 'DEBUG'), (25, 'INFO'), (35, 'WARNING'), (45, 'ERROR'), (99, 'CRITICAL')]
+)
+def test_a_level_of_a_library_s_own_is_written_as_the_next_one_below(
+    log: StringIO, library: logging.Logger, level: int, written: str
+) -> None:
+    library.setLevel(1)
+    library.log(level, 'something')
+    assert log.getvalue()[24:].split() == [written, 'library_says', 'logger=some.library', 'text=something']
+
+
+def test_a_library_that_logs_wrongly_does_not_fail_its_caller(log: StringIO, library: logging.Logger) -> None:
+    # Anew, so that only our handler is there and pytest's is not, which fails its caller.
+    logs.configure('info', stream=log)
+    library.error('%d faxes', 'many')
+    assert said(log) == 'library_says logger=some.library text="%d faxes"'
+
+
+def test_an_exception_of_a_library_is_told_indented(log: StringIO, library: logging.Logger) -> None:
+    try:
+        raise OSError('no\nroute')
+    except OSError:
+        library.exception('failed')
+    assert log.getvalue().splitlines()[-2:] == ['    OSError: no', '    route']
+
+
+def test_a_library_may_ask_for_an_exception_where_there_is_none(log: StringIO, library: logging.Logger) -> None:
+    library.error('failed', exc_info=sys.exc_info())
+    assert said(log) == 'library_says logger=some.library text=failed'
+
+
+def test_configured_twice_a_library_is_heard_once(log: StringIO, library: logging.Logger) -> None:
+    logs.configure('info', stream=log)
+    logs.configure('info', stream=log)
+    library.warning('once')
+    assert len(log.getvalue().splitlines()) == 1

@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The roster: the handlers that a configuration asks for, and what is wrong with the others."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from wazo_busd import loader, roster
+from wazo_busd.config import load
+from wazo_busd.errors import Problem
+from wazo_busd.handler import FreeOptions
+from wazo_busd.roster import Roster
+
+HEAD = 'from wazo_busd.api import BaseOptions, handler\n'
+BELL = f"{HEAD}@handler('calls.#')\ndef ring(event): ..."
+OPEN_BELL = f'{HEAD}@handler\ndef ring(event): ...'
+OPTIONS_BELL = f"""{HEAD}
+class Options(BaseOptions):
+    url: str
+    volume: int = 1
+
+@handler('calls.#', options=Options)
+def ring(event): ...
+"""
+
+
+class Host:
+    """A configuration file and the drop-ins beside it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.config = directory / 'config.yml'
+        self.plugins = directory / 'plugins.d'
+        self.plugins.mkdir()
+
+    def drop_in(self, name: str, code: str) -> Path:
+        path = self.plugins / f'{name}.py'
+        path.write_text(code)
+        return path
+
+    def call(self, handlers: str) -> Roster:
+        """The roster of a configuration whose line 3 is the first of `handlers`."""
+        body = '\n'.join(f'  {line}' for line in dedent(handlers).strip().splitlines())
+        self.config.write_text(f'plugin_dirs: [plugins.d]\nhandlers:\n{body}\n')
+        configuration = load(self.config)
+        assert configuration.problems == ()
+        return roster.call(configuration)
+
+    def at(self, line: int, message: str, *, handler: str = 'bell', hint: str = '') -> Problem:
+        """A problem on a line of the configuration."""
+        return Problem(message, file=str(self.config), line=line, handler=handler, hint=hint)
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+    """A host whose files are safe, whatever the user who runs the tests is used to."""
+    monkeypatch.setattr(sys, 'path', list(sys.path))
+    monkeypatch.setattr(loader, '_extensions', set())
+    umask = os.umask(0o022)
+    yield Host(tmp_path)
+    os.umask(umask)
+
+
+# ---- handlers
+
+
+def test_a_handler_has_its_name_and_its_plugin(host: Host) -> None:
+    host.drop_in('ringing', BELL)
+
+    found = host.call('bell: {plugin: ringing}')
+
+    assert [(name, each.name, each.plugin.name) for name, each in found.handlers.items()] == [
+        ('bell', 'bell', 'ringing')
+    ]
+
+
+def test_a_roster_without_mistakes_has_no_problems_and_no_failures(host: Host) -> None:
+    host.drop_in('ringing', BELL)
+
+    found = host.call('bell: {plugin: ringing}')
+
+    assert (found.problems, found.failures) == ([], [])
+
+
+def test_two_handlers_can_use_one_plugin(host: Host) -> None:
+    host.drop_in('ringing', BELL)
+
+    found = host.call('one: {plugin: ringing}\ntwo: {plugin: ringing, match: faxes.#}')
+
+    assert {name: each.match for name, each in found.handlers.items()} == {'one': ('calls.#',), 'two': ('faxes.#',)}
+
+
+def test_a_configuration_without_handlers_has_an_empty_roster(host: Host) -> None:
+    host.config.write_text('plugin_dirs: [plugins.d]\n')
+
+    assert roster.call(load(host.config)) == Roster()
+
+
+def test_the_plugin_of_a_handler_that_is_disabled_is_not_loaded(host: Host) -> None:
+    # Given a drop-in whose import ends everything
+    host.drop_in('ringing', 'raise SystemExit')
+
+    # When the handler that uses it is disabled
+    found = host.call('bell: {plugin: ringing, enabled: false}')
+
+    # Then nothing is wrong
+    assert found == Roster()
+
+
+def test_a_handler_that_is_disabled_may_name_a_plugin_that_is_not_there(host: Host) -> None:
+    assert host.call('bell: {plugin: nowhere, enabled: false}') == Roster()
+
+
+# ---- options
+
+
+def test_options_are_checked_by_the_model_of_the_plugin(host: Host) -> None:
+    host.drop_in('ringing', OPTIONS_BELL)
+
+    found = host.call('bell: {plugin: ringing, options: {url: x, volume: 3}}')
+
+    assert found.handlers['bell'].options.model_dump() == {'url': 'x', 'volume': 3}
+
+
+def test_a_plugin_without_a_model_takes_any_options(host: Host) -> None:
+    host.drop_in('ringing', BELL)
+
+    found = host.call('bell: {plugin: ringing, options: {url: x}}')
+
+    assert found.handlers['bell'].options == FreeOptions(url='x')
+
+
+def test_an_option_that_is_missing_is_a_problem_on_the_line_of_the_options(host: Host) -> None:
+    host.drop_in('ringing', OPTIONS_BELL)
+
+    found = host.call('bell:\n  plugin: ringing\n  options:\n    volume: 3')
+
+    assert found.problems == [
+        host.at(5, "handlers.bell.options: the key 'url' is missing", hint='add a line url: …'),
+    ]
+
+
+def test_an_unknown_option_is_a_problem_on_its_line_with_the_one_that_was_meant(host: Host) -> None:
+    host.drop_in('ringing', OPTIONS_BELL)
+
+    found = host.call('bell:\n  plugin: ringing\n  options:\n    url: x\n    volumme: 3')
+
+    assert found.problems == [
+        host.at(7, 'handlers.bell.options.volumme: unknown key', hint="did you mean 'volume'?"),
+    ]
+
+
+def test_every_wrong_option_is_told(host: Host) -> None:
+    host.drop_in('ringing', OPTIONS_BELL)
+
+    found = host.call('bell:\n  plugin: ringing\n  options:\n    url: x\n    volume: loud\n    colour: red')
+
+    assert [problem.line for problem in found.problems] == [7, 8]
+
+
+def test_a_handler_with_wrong_options_is_not_on_the_roster(host: Host) -> None:
+    host.drop_in('ringing', OPTIONS_BELL)
+
+    assert host.call('bell: {plugin: ringing}').handlers == {}
+
+
+@pytest.mark.parametrize('error', ['RuntimeError("no")', 'SystemExit(3)', 'BaseException("no")'])
+def test_a_model_that_fails_is_a_problem_of_its_handler(host: Host, error: str) -> None:
+    # Given a plugin whose own check of its options fails
+    host.drop_in(
+        'ringing',
+        f"""{HEAD}
+from pydantic import field_validator
+
+class Options(BaseOptions):
+    url: str
+
+    @field_validator('url')
+    @classmethod
+    def check(cls, value):
+        raise {error}
+
+@handler('calls.#', options=Options)
+def ring(event): ...
+""",
+    )
+
+    # When the roster is called
+    (problem,) = host.call('bell: {plugin: ringing, options: {url: x}}').problems
+
+    # Then it says whose fault that is
+    assert problem.message.startswith("handlers.bell.options: the plugin 'ringing' cannot check its options: ")
+
+
+# ---- match
+
+
+def test_a_plugin_that_takes_any_event_needs_a_match(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    assert host.call('bell: {plugin: ringing}').problems == [
+        host.at(
+            3,
+            "handlers.bell: the plugin 'ringing' takes any event, so say which",
+            hint='add a line match: [calls.#]',
+        )
+    ]
+
+
+def test_a_plugin_that_takes_any_event_is_content_with_a_match(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    assert host.call('bell: {plugin: ringing, match: calls.#}').handlers['bell'].match == ('calls.#',)
+
+
+# ---- problems and failures
+
+
+def test_a_plugin_that_is_not_there_is_a_problem_on_its_line(host: Host) -> None:
+    host.drop_in('ringing', BELL)
+
+    found = host.call('bell:\n  match: calls.#\n  plugin: rining')
+
+    assert found.problems == [
+        host.at(5, "handlers.bell.plugin: there is no plugin 'rining'", hint="did you mean 'ringing'?")
+    ]
+
+
+def test_a_drop_in_that_others_can_write_is_a_problem(host: Host) -> None:
+    host.drop_in('ringing', BELL).chmod(0o666)
+
+    (problem,) = host.call('bell: {plugin: ringing}').problems
+
+    assert "plugin 'ringing' is refused: others can write" in problem.message
+
+
+def test_a_plugin_that_cannot_be_imported_is_a_failure_and_no_problem(host: Host) -> None:
+    host.drop_in('ringing', '1 / 0')
+
+    found = host.call('bell:\n  plugin: ringing')
+
+    assert (found.problems, [(each.line, each.handler) for each in found.failures]) == ([], [(4, 'bell')])
+
+
+def test_a_failure_says_what_went_wrong(host: Host) -> None:
+    file = host.drop_in('ringing', '1 / 0')
+
+    (failure,) = host.call('bell: {plugin: ringing}').failures
+
+    assert failure.message.startswith(
+        f"handlers.bell.plugin: plugin 'ringing' ({file}) cannot be imported: ZeroDivisionError"
+    )
+
+
+def test_a_failure_takes_out_its_own_handler_and_no_other(host: Host) -> None:
+    host.drop_in('broken', 'raise SystemExit')
+    host.drop_in('ringing', BELL)
+
+    assert list(host.call('bad: {plugin: broken}\nbell: {plugin: ringing}').handlers) == ['bell']
+
+
+def test_problems_of_all_handlers_are_told(host: Host) -> None:
+    found = host.call('one: {plugin: xylophone, match: a}\ntwo: {plugin: trombone, match: a}')
+
+    assert [(each.handler, each.line) for each in found.problems] == [('one', 3), ('two', 4)]
+
+
+def test_a_directory_of_drop_ins_that_cannot_be_listed_is_a_problem(host: Host) -> None:
+    # Given a file in the place of the directory
+    host.plugins.rmdir()
+    host.plugins.write_text('')
+
+    # When the roster is called
+    found = host.call('bell: {plugin: log, match: calls.#}')
+
+    # Then it says so, on the line that names the directory
+    assert found.problems == [
+        host.at(
+            1,
+            f'plugin_dirs: {host.plugins} cannot be listed: Not a directory',
+            handler='',
+            hint=f'ls -ld {host.plugins}',
+        )
+    ]
+
+
+def test_a_directory_of_drop_ins_that_does_not_exist_is_no_problem(host: Host) -> None:
+    host.plugins.rmdir()
+
+    assert host.call('bell: {plugin: log, match: calls.#}').problems == []
+
+
+# ---- what the plugin alone does not know
+
+
+def test_a_wrong_match_is_not_told_a_second_time_as_a_missing_one(host: Host) -> None:
+    host.drop_in('bell', OPEN_BELL)
+    host.config.write_text('plugin_dirs: [plugins.d]\nhandlers: {bell: {plugin: bell, match: [ami.Queue*]}}\n')
+    configuration = load(host.config)
+
+    assert (len(configuration.problems), roster.call(configuration).problems) == (1, [])
+
+
+def test_a_handler_with_a_wrong_match_is_not_on_the_roster(host: Host) -> None:
+    host.drop_in('bell', OPEN_BELL)
+    host.config.write_text('plugin_dirs: [plugins.d]\nhandlers: {bell: {plugin: bell, match: [ami.Queue*]}}\n')
+
+    assert roster.call(load(host.config)).handlers == {}
+
+
+def test_more_concurrency_than_prefetch_is_a_problem(host: Host) -> None:
+    host.drop_in('bell', BELL)
+
+    assert host.call('bell: {plugin: bell, concurrency: 300}').problems == [
+        host.at(
+            3,
+            'handlers.bell.concurrency: 300 is more than bus.prefetch, 256: '
+            'no more events than that are taken at a time',
+            hint='bus: {prefetch: 300}',
+        )
+    ]
+
+
+def test_as_much_concurrency_as_prefetch_is_none(host: Host) -> None:
+    host.drop_in('bell', BELL)
+
+    assert host.call('bell: {plugin: bell, concurrency: 256}').problems == []

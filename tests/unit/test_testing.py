@@ -1,0 +1,322 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The harness for the tests of plugins."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import aiohttp
+import pytest
+from pydantic import ValidationError
+
+from wazo_busd import testing
+from wazo_busd.codec import Limits, decode
+from wazo_busd.context import Context
+from wazo_busd.errors import Discard, PluginError
+from wazo_busd.event import Event
+from wazo_busd.plugin import BaseOptions, handler
+from wazo_busd.testing import Emitted, Outcome, deliver, make_event
+
+
+@handler('calls.#')
+async def ring(event: Event, context: Context) -> None:
+    """Do what the event says."""
+    match event.data:
+        case 'discard':
+            raise Discard('not now')
+        case 'fail':
+            raise ValueError('it does not fit')
+        case 'emit':
+            await context.emit('busd.bell.rung', 1)
+            await context.emit('busd.bell.rung', 2, routing_key='busd.bell.rung.2')
+
+
+# ---- events
+
+
+def test_an_event_has_its_name_in_headers_and_body_as_a_wazo_host_sends_it() -> None:
+    event = make_event('call_created', {'call_id': '1'})
+
+    assert (event.name, event.headers, event.metadata) == (
+        'call_created',
+        {'name': 'call_created'},
+        {'name': 'call_created', 'data': {'call_id': '1'}},
+    )
+
+
+def test_an_event_is_what_a_handler_would_get_of_its_body() -> None:
+    # Given an event with everything
+    event = make_event('call_created', {'a': [1]}, routing_key='calls.x', exchange='xivo', headers={'tenant_uuid': 't'})
+
+    # When it goes over the wire
+    wired = decode(
+        event.body,
+        headers=event.headers,
+        routing_key=event.routing_key,
+        exchange=event.exchange,
+        received_at=event.received_at,
+        redelivered=event.redelivered,
+        limits=Limits(),
+    )
+
+    # Then it is the same
+    assert [getattr(wired, name) for name in ('name', 'data', 'tenant_uuid', 'id', 'metadata')] == [
+        getattr(event, name) for name in ('name', 'data', 'tenant_uuid', 'id', 'metadata')
+    ]
+
+
+def test_an_event_is_published_with_its_name_as_key_unless_said() -> None:
+    assert (make_event('a').routing_key, make_event('a', routing_key='b.c').routing_key) == ('a', 'b.c')
+
+
+def test_an_event_without_a_key_has_none() -> None:
+    assert make_event('a', routing_key='').routing_key == ''
+
+
+def test_an_event_has_come_now() -> None:
+    before = time.time()
+
+    assert before <= make_event('a').received_at <= time.time()
+
+
+@pytest.mark.parametrize('redelivered', [True, False])
+def test_an_event_says_whether_it_came_before(redelivered: bool) -> None:
+    assert make_event('a', redelivered=redelivered).redelivered is redelivered
+
+
+# ---- outcomes
+
+
+async def test_what_became_of_the_events_comes_in_their_order() -> None:
+    outcomes = await deliver(ring, *(make_event('a', data) for data in ('fail', None, 'discard', None)))
+
+    assert outcomes == [Outcome.DEAD, Outcome.DONE, Outcome.DISCARDED, Outcome.DONE]
+
+
+async def test_events_that_overtake_each_other_have_their_outcomes_in_the_order_they_were_given() -> None:
+    # Given a plugin that ends the first event last
+    second_is_done = asyncio.Event()
+
+    @handler
+    async def overtake(event: Event) -> None:
+        if event.data == 1:
+            await second_is_done.wait()
+            raise Discard
+        second_is_done.set()
+
+    # When it is run on two at a time
+    outcomes = await deliver(overtake, make_event('a', 1), make_event('a', 2), concurrency=2)
+
+    # Then the outcomes are in the order of the events
+    assert outcomes == [Outcome.DISCARDED, Outcome.DONE]
+
+
+async def test_the_reasons_are_those_of_the_dead_events_in_their_order() -> None:
+    outcomes = await deliver(ring, *(make_event('a', data) for data in ('fail', None, 'fail')))
+
+    assert [(reason.error, reason.text) for reason in outcomes.reasons] == [('ValueError', 'it does not fit')] * 2
+
+
+async def test_derived_events_are_kept() -> None:
+    outcomes = await deliver(ring, make_event('a', 'emit'))
+
+    assert outcomes.emitted == [
+        Emitted('busd.bell.rung', 1, 'busd.bell.rung'),
+        Emitted('busd.bell.rung', 2, 'busd.bell.rung.2'),
+    ]
+
+
+async def test_a_plugin_is_run_on_the_very_event_that_was_made() -> None:
+    # Given an event with everything
+    got: list[Event] = []
+
+    @handler
+    async def keep(event: Event) -> None:
+        got.append(event)
+
+    event = make_event('a', {'b': 1}, routing_key='c', exchange='xivo', headers={'tenant_uuid': 't'}, redelivered=True)
+
+    # When a plugin is run on it
+    await deliver(keep, event)
+
+    # Then it gets all of it
+    names = ('name', 'data', 'routing_key', 'exchange', 'tenant_uuid', 'redelivered', 'id', 'received_at')
+    assert [getattr(got[0], name) for name in names] == [getattr(event, name) for name in names]
+
+
+async def test_without_events_a_plugin_is_started_and_stopped() -> None:
+    steps: list[str] = []
+
+    class Bell:
+        async def start(self) -> None:
+            steps.append('start')
+
+        async def stop(self) -> None:
+            steps.append('stop')
+
+        @handler
+        async def on_event(self, event: Event) -> None: ...
+
+    outcomes = await deliver(Bell)
+
+    assert (outcomes, steps) == ([], ['start', 'stop'])
+
+
+async def test_a_plugin_is_stopped_after_its_events() -> None:
+    steps: list[str] = []
+
+    class Bell:
+        async def stop(self) -> None:
+            steps.append('stop')
+
+        @handler
+        async def on_event(self, event: Event) -> None:
+            steps.append('event')
+
+    await deliver(Bell, make_event('a'), make_event('b'))
+
+    assert steps == ['event', 'event', 'stop']
+
+
+async def test_a_module_can_be_run() -> None:
+    module = ModuleType('bell')
+    exec('from wazo_busd.api import handler\n@handler\ndef ring(event): event.data["rung"] = True', vars(module))
+
+    assert await deliver(module, make_event('a', {})) == [Outcome.DONE]
+
+
+async def test_what_a_configuration_can_say_of_a_handler_can_be_said() -> None:
+    @handler
+    async def hang(event: Event) -> None:
+        await asyncio.Event().wait()
+
+    outcomes = await deliver(hang, make_event('a'), timeout='10ms')
+
+    assert outcomes.reasons[0].error == 'HandlerTimeout'
+
+
+async def test_an_event_that_is_not_for_the_handler_is_done() -> None:
+    assert await deliver(ring, make_event('a', 'fail'), match='calls.#') == [Outcome.DONE]
+
+
+# ---- what the plugin gets
+
+
+async def test_options_are_checked_as_those_of_a_configuration() -> None:
+    class Options(BaseOptions):
+        url: str
+
+    @handler(options=Options)
+    async def call(event: Event) -> None: ...
+
+    with pytest.raises(ValidationError, match='url'):
+        await deliver(call, make_event('a'), options={'uri': 'x'})
+
+
+async def test_a_plugin_gets_its_options() -> None:
+    got: list[Any] = []
+
+    @handler
+    async def keep(event: Event, context: Context) -> None:
+        got.append((context.options.url, context.name))
+
+    await deliver(keep, make_event('a'), options={'url': 'x'}, name='bell')
+
+    assert got == [('x', 'bell')]
+
+
+async def test_a_state_directory_that_is_given_is_kept(tmp_path: Path) -> None:
+    @handler
+    def keep(event: Event, context: Context) -> None:
+        (context.state_dir / 'seen').write_text('1')
+
+    await deliver(keep, make_event('a'), state_dir=tmp_path / 'state')
+
+    assert (tmp_path / 'state' / 'seen').read_text() == '1'
+
+
+async def test_a_state_directory_that_is_not_given_is_removed() -> None:
+    got: list[Path] = []
+
+    @handler
+    def keep(event: Event, context: Context) -> None:
+        got.append(context.state_dir)
+
+    await deliver(keep, make_event('a'))
+
+    assert not got[0].exists()
+
+
+# ---- what goes wrong
+
+
+async def test_what_is_no_plugin_is_refused() -> None:
+    with pytest.raises(PluginError):
+        await deliver(make_event, make_event('a'))
+
+
+async def test_what_start_raises_is_raised() -> None:
+    class Bell:
+        async def start(self) -> None:
+            raise OSError('no bell')
+
+        @handler
+        async def on_event(self, event: Event) -> None: ...
+
+    with pytest.raises(OSError, match='no bell'):
+        await deliver(Bell, make_event('a'))
+
+
+async def test_what_stop_raises_is_raised() -> None:
+    class Bell:
+        async def stop(self) -> None:
+            raise OSError('stuck')
+
+        @handler
+        async def on_event(self, event: Event) -> None: ...
+
+    with pytest.raises(OSError, match='stuck'):
+        await deliver(Bell, make_event('a'))
+
+
+@pytest.mark.parametrize('method', ['start', 'on_event', 'stop'])
+async def test_the_http_session_is_closed_whatever_the_plugin_raises(method: str) -> None:
+    # Given a plugin that uses the session and fails
+    sessions: list[aiohttp.ClientSession] = []
+
+    class Bell:
+        def __init__(self, context: Context) -> None:
+            self.context = context
+
+        async def start(self) -> None:
+            self.fail('start')
+
+        async def stop(self) -> None:
+            self.fail('stop')
+
+        @handler
+        async def on_event(self, event: Event) -> None:
+            self.fail('on_event')
+
+        def fail(self, name: str) -> None:
+            if name == method:
+                sessions.append(self.context.http)
+                raise OSError(name)
+
+    # When it is run
+    try:
+        await deliver(Bell, make_event('a'))
+    except OSError:
+        assert method != 'on_event'
+
+    # Then the session is closed
+    assert [session.closed for session in sessions] == [True]
+
+
+def test_what_a_test_needs_can_be_imported_from_one_place() -> None:
+    assert set(testing.__all__) == {'Emitted', 'Outcome', 'Outcomes', 'Reason', 'deliver', 'make_event'}

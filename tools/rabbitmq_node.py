@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""A private RabbitMQ node from Debian's package: its own name, ports, data and cookie, and nothing left behind.
+
+The machine's own broker is never touched. The node runs as whoever starts it: Debian's wrapper scripts insist on root
+and switch to the user rabbitmq, whose home they share, so the server's own scripts are called instead.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+_SCRIPTS = Path('/usr/lib/rabbitmq/bin')
+_START_SECONDS = 90.0
+_STOP_SECONDS = 30.0
+
+
+class NodeError(Exception):
+    """Raised when the node cannot be started or asked. The text holds the end of what it printed."""
+
+
+def is_installed() -> bool:
+    """Whether RabbitMQ's server and Erlang's port mapper are on this machine."""
+    return (_SCRIPTS / 'rabbitmq-server').exists() and shutil.which('epmd') is not None
+
+
+class RabbitmqNode:
+    """One private node, on loopback only.
+
+    Args:
+        directory: where its data, logs and cookie are; made if missing.
+        feature_flags: `''` starts a new node without any feature flag, as a broker has that was upgraded in place.
+        tls: the options of a TLS listener beside the plain one: cacertfile, certfile, keyfile. It asks clients for a
+            certificate and wants a good one.
+    """
+
+    def __init__(
+        self, directory: Path, *, feature_flags: str | None = None, tls: Mapping[str, Path] | None = None
+    ) -> None:
+        self.directory = directory.absolute()
+        self.host = '127.0.0.1'
+        self.port, self.tls_port, self._distribution_port, self._epmd_port = _free_ports(4)
+        self._name = f'busd-{secrets.token_hex(4)}@localhost'
+        self._tls = tls
+        self._feature_flags = feature_flags
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers.
+
+        Raises:
+            NodeError: it does not.
+        """
+        self._write_files()
+        if self._epmd is None:
+            self._epmd = subprocess.Popen(
+                ['epmd', '-port', str(self._epmd_port), '-address', self.host],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                preexec_fn=_end_with_parent,
+            )
+            self._wait_for_port(self._epmd_port, time.monotonic() + 10.0)
+        deadline = time.monotonic() + _START_SECONDS
+        while True:
+            self._server = self._spawn()
+            try:
+                self._wait_until_up(deadline)
+                return
+            except NodeError:
+                # After a kill the port mapper still knows the old node's name for a moment.
+                if time.monotonic() > deadline or 'seems to be running' not in self._output():
+                    self.stop()
+                    raise
+                time.sleep(0.2)
+
+    def stop(self) -> None:
+        """Stop it as its service would, and the port mapper with it."""
+        self.stop_server()
+        if self._epmd is not None:
+            _end(self._epmd, signal.SIGKILL)
+            self._epmd = None
+
+    def stop_server(self) -> None:
+        """Stop the broker; `start` brings it back with its data, on the same port."""
+        self._end_server(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End the broker with SIGKILL; `start` brings it back with what it had written."""
+        self._end_server(signal.SIGKILL)
+
+    def ctl(self, *arguments: str, timeout_seconds: float = 60.0) -> str:
+        """Run `rabbitmqctl` against it.
+
+        Returns:
+            What it printed.
+
+        Raises:
+            NodeError: it failed.
+        """
+        command = [str(_SCRIPTS / 'rabbitmqctl'), '--quiet', *arguments]
+        done = subprocess.run(
+            command,
+            env=self._environment(),
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=timeout_seconds,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            raise NodeError(f'rabbitmqctl {" ".join(arguments)}: {done.stdout[-2000:]}{done.stderr[-2000:]}')
+        return done.stdout
+
+    def add_vhost(self, name: str) -> None:
+        """Make a virtual host where guest may do everything."""
+        self.ctl(
+            'eval',
+            f'rabbit_vhost:add(<<"{name}">>, <<"test">>), '
+            f'rabbit_auth_backend_internal:set_permissions(<<"guest">>, <<"{name}">>, '
+            '<<".*">>, <<".*">>, <<".*">>, <<"test">>).',
+        )
+
+    def _write_files(self) -> None:
+        for name in ('home', 'mnesia', 'log'):
+            (self.directory / name).mkdir(parents=True, exist_ok=True)
+        cookie = self.directory / 'home' / '.erlang.cookie'
+        if not cookie.exists():
+            cookie.write_text(secrets.token_hex(10).upper())
+            cookie.chmod(0o400)
+        lines = [f'listeners.tcp.1 = {self.host}:{self.port}']
+        if self._tls:
+            lines += [f'listeners.ssl.1 = {self.host}:{self.tls_port}']
+            lines += [f'ssl_options.{option} = {path}' for option, path in self._tls.items()]
+            lines += ['ssl_options.verify = verify_peer', 'ssl_options.fail_if_no_peer_cert = true']
+        (self.directory / 'rabbitmq.conf').write_text('\n'.join([*lines, '']))
+        (self.directory / 'enabled_plugins').write_text('[].\n')
+        (self.directory / 'environment.conf').write_text('')
+
+    def _environment(self) -> Mapping[str, str]:
+        own = {
+            'HOME': str(self.directory / 'home'),
+            'ERL_EPMD_PORT': str(self._epmd_port),
+            'ERL_EPMD_ADDRESS': self.host,
+            'RABBITMQ_NODENAME': self._name,
+            'RABBITMQ_DIST_PORT': str(self._distribution_port),
+            'RABBITMQ_CONFIG_FILE': str(self.directory / 'rabbitmq'),
+            'RABBITMQ_CONF_ENV_FILE': str(self.directory / 'environment.conf'),
+            'RABBITMQ_ENABLED_PLUGINS_FILE': str(self.directory / 'enabled_plugins'),
+            'RABBITMQ_MNESIA_BASE': str(self.directory / 'mnesia'),
+            'RABBITMQ_LOG_BASE': str(self.directory / 'log'),
+            'RABBITMQ_LOGS': str(self.directory / 'log' / 'node.log'),
+            'RABBITMQ_PID_FILE': str(self.directory / 'pid'),
+            'RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS': '-start_epmd false +sbwt none +sbwtdcpu none +sbwtdio none',
+            'RABBITMQ_CTL_ERL_ARGS': '-start_epmd false',
+            'LANG': 'C.UTF-8',
+            'PATH': os.environ.get('PATH', '/usr/sbin:/usr/bin:/sbin:/bin'),
+        }
+        if self._feature_flags is not None:
+            own['RABBITMQ_FEATURE_FLAGS'] = self._feature_flags
+        return own
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        with (self.directory / 'log' / 'output').open('wb') as output:
+            server = subprocess.Popen(
+                [str(_SCRIPTS / 'rabbitmq-server')],
+                env=self._environment(),
+                cwd=self.directory,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        # The server's script has Erlang as a child, so a guard watches over the whole group: when this process ends, in
+        # whatever way, the guard's input ends, and it ends the group.
+        self._guard = subprocess.Popen(
+            ['/bin/sh', '-c', f'read -r _; kill -KILL -{server.pid}'],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        return server
+
+    def _end_server(self, number: signal.Signals) -> None:
+        if self._guard is not None:
+            _end(self._guard, signal.SIGKILL)
+            if self._guard.stdin is not None:
+                self._guard.stdin.close()
+            self._guard = None
+        if self._server is not None:
+            _end(self._server, number)
+            self._server = None
+
+    def _wait_until_up(self, deadline: float) -> None:
+        self._wait_for_port(self.port, deadline)
+        while 'completed with' not in self._output():
+            self._check_alive(deadline)
+            time.sleep(0.05)
+
+    def _wait_for_port(self, port: int, deadline: float) -> None:
+        while True:
+            try:
+                socket.create_connection((self.host, port), 0.5).close()
+                return
+            except OSError:
+                self._check_alive(deadline)
+                time.sleep(0.05)
+
+    def _check_alive(self, deadline: float) -> None:
+        ended = self._server is not None and self._server.poll() is not None
+        if ended or time.monotonic() > deadline:
+            state = 'ended while starting' if ended else f'is not up after {_START_SECONDS:g} s'
+            raise NodeError(f'the private RabbitMQ node {state}; it printed:\n{self._output()[-3000:]}')
+
+    def _output(self) -> str:
+        path = self.directory / 'log' / 'output'
+        return path.read_text(errors='replace') if path.exists() else ''
+
+
+def _end_with_parent() -> None:
+    """In the child: be killed when the one who started it ends in any way (prctl(2), PR_SET_PDEATHSIG)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """End a process that we started, and its children if it leads a group; ask first unless told to kill."""
+    if process.poll() is None:
+        _signal(process, number)
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            _signal(process, signal.SIGKILL)
+            process.wait()
+    process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        if os.getpgid(process.pid) == process.pid:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+    except ProcessLookupError:
+        return
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(('127.0.0.1', 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The bus on RabbitMQ. It knows handlers' queues and nothing of plugins."""
+
+from wazo_busd.amqp.bus import AmqpBus
+
+__all__ = ['AmqpBus']

@@ -1,0 +1,253 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The declaration: makes the broker have what the topology says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiormq.exceptions
+import structlog
+from aiormq.abc import AbstractChannel
+
+from wazo_busd.amqp.connection import Link, permissions
+from wazo_busd.amqp.ledger import Ledger
+from wazo_busd.config import BusConfig
+from wazo_busd.errors import BusError
+from wazo_busd.topology import UPSTREAMS, Exchange, HandlerQueue, Hub, Queue, Upstream
+
+log = structlog.stdlib.get_logger(__name__)
+
+REFUSALS = (
+    aiormq.exceptions.ChannelAccessRefused,
+    aiormq.exceptions.ChannelLockedResource,
+    aiormq.exceptions.ChannelNotFoundEntity,
+    aiormq.exceptions.ChannelPreconditionFailed,
+)
+"""What the broker says to what it will not do; it closes the channel with it."""
+
+_INEQUIVALENT = re.compile(r"inequivalent arg '([^']+)'.*received (.+?) but current is (.+)$")
+_IS_CLASSIC = re.compile(r"inequivalent arg 'x-queue-type'.*current is 'classic'")
+
+
+class StaysClassic(BusError):
+    """Raised when a queue is there as a classic one: declared again on another channel, it is taken as it is."""
+
+
+class Declarer:
+    """Declares exchanges, queues and bindings, again on every connection.
+
+    Args:
+        config: the broker and our user, for the cures that errors tell.
+        ledger: what was bound before.
+    """
+
+    def __init__(self, config: BusConfig, ledger: Ledger) -> None:
+        self.hub = Hub(config.namespace)
+        self.quorum = True
+        """Whether the broker has quorum queues; set to false, queues are declared as classic ones."""
+        self._config = config
+        self._ledger = ledger
+        self._missing: set[str] = set()
+        self._classic: set[str] = set()
+
+    async def declare_hub(self, link: Link) -> None:
+        """Declare the hub, bind it to the exchanges of Wazo, and declare where dead letters go.
+
+        An upstream that is missing is made, if that is allowed; if not, the other one still serves, and the next call
+        tries again.
+
+        Raises:
+            BusError: the broker refuses the hub itself.
+        """
+        for exchange in (self.hub.exchange, self.hub.dead):
+            try:
+                async with control(link) as channel:
+                    await _declare_exchange(channel, exchange)
+            except REFUSALS as error:
+                raise self.explained(error, f'the exchange {exchange.name}') from None
+        for upstream in UPSTREAMS:
+            await self._bind_upstream(link, upstream)
+
+    @property
+    def misses_upstream(self) -> bool:
+        """Whether an upstream could not be bound, so that it is worth trying again."""
+        return bool(self._missing)
+
+    async def bind_upstreams(self, channel: AbstractChannel) -> None:
+        """Bind the hub to the exchanges of Wazo that it was bound to before, which costs next to nothing.
+
+        Raises:
+            aiormq.exceptions.ChannelClosed: one of them is not there; `declare_hub` makes it.
+        """
+        for upstream in UPSTREAMS:
+            if upstream.exchange.name not in self._missing:
+                await channel.exchange_bind(self.hub.exchange.name, upstream.exchange.name, upstream.routing_key)
+
+    async def declare_queue(self, channel: AbstractChannel, wanted: HandlerQueue) -> Queue:
+        """Declare a handler's queue and its dead-letter queue, bind what is asked for and unbind what is not any more.
+
+        Args:
+            channel: a channel of the handler's own: the broker closes it if it refuses.
+            wanted: what the handler asks for.
+
+        Returns:
+            The queue as it was declared.
+
+        Raises:
+            StaysClassic: one of them is there as a classic queue.
+            BusError: the broker refuses one of them.
+        """
+        dead = await self._declare(channel, wanted.dead)
+        queue = await self._declare(channel, wanted.queue)
+        try:
+            await channel.queue_bind(dead.name, self.hub.dead.name, wanted.handler)
+            old = self._ledger.patterns(queue.name)
+            self._ledger.write(queue.name, old | set(wanted.patterns))
+            for pattern in wanted.patterns:
+                await channel.queue_bind(queue.name, self.hub.exchange.name, pattern)
+            for pattern in sorted(old - set(wanted.patterns)):
+                await channel.queue_unbind(queue.name, self.hub.exchange.name, pattern)
+                log.info('binding_removed', queue=queue.name, pattern=pattern)
+            self._ledger.write(queue.name, wanted.patterns)
+        except REFUSALS as error:
+            raise self.explained(error, f'the queue {queue.name}') from None
+        return queue
+
+    def forget_kind(self, wanted: HandlerQueue) -> None:
+        """A handler's queue is gone: the next one is of the kind that the configuration says."""
+        self._classic -= {wanted.queue.name, wanted.dead.name}
+
+    async def _declare(self, channel: AbstractChannel, queue: Queue) -> Queue:
+        if not self.quorum or queue.name in self._classic:
+            queue = queue.as_classic()
+        try:
+            await channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
+        except REFUSALS as error:
+            if queue.is_quorum and _IS_CLASSIC.search(str(error)):
+                self._stay_classic(queue.name)
+                raise StaysClassic(f'the queue {queue.name} is a classic one') from None
+            raise self.explained(error, f'the queue {queue.name}') from None
+        return queue
+
+    async def forget_queue(self, link: Link, name: str) -> None:
+        """Take away the bindings of a handler that is no longer configured. Its queue stays, with what is in it."""
+        patterns = self._ledger.patterns(name)
+        try:
+            async with control(link) as channel:
+                for pattern in sorted(patterns):
+                    await channel.queue_unbind(name, self.hub.exchange.name, pattern)
+        except REFUSALS as error:
+            log.warning('binding_not_removed', queue=name, error=str(self.explained(error, f'the queue {name}')))
+            return
+        self._ledger.write(name, ())
+        if patterns:
+            log.info('queue_unbound', queue=name, hint='it keeps what it has until it expires')
+
+    def known_queues(self) -> list[str]:
+        """The handler queues that were bound at any time."""
+        return self._ledger.queues
+
+    def _stay_classic(self, name: str) -> None:
+        """A classic queue is there, from the time when the broker had no others: better that one than none."""
+        self._classic.add(name)
+        log.warning(
+            'queue_is_classic',
+            queue=name,
+            effect='it loses events when the broker crashes',
+            hint=f'when it is empty: {self._removal(f"the queue {name}")}',
+        )
+
+    async def _bind_upstream(self, link: Link, upstream: Upstream) -> None:
+        exchange = upstream.exchange
+        try:
+            if not await _exists(link, exchange):
+                async with control(link) as channel:
+                    await _declare_exchange(channel, exchange)
+            async with control(link) as channel:
+                await channel.exchange_bind(self.hub.exchange.name, exchange.name, upstream.routing_key)
+        except REFUSALS as error:
+            if exchange.name not in self._missing:
+                self._missing.add(exchange.name)
+                log.warning(
+                    'upstream_missing',
+                    exchange=exchange.name,
+                    error=str(self.explained(error, f'the exchange {exchange.name}')),
+                )
+            return
+        if exchange.name in self._missing:
+            self._missing.discard(exchange.name)
+            log.info('upstream_found', exchange=exchange.name)
+
+    def explained(self, error: BaseException, what: str) -> BusError:
+        """A refusal in words for an operator, with the cure.
+
+        Args:
+            error: what the broker said.
+            what: what it refuses, as in `the queue wazo-busd.fax`.
+        """
+        text = str(error).partition(' - ')[2] or str(error)
+        if isinstance(error, aiormq.exceptions.ChannelAccessRefused):
+            return BusError(f'the user {self._config.username!r} may not use {what}: {text}', permissions(self._config))
+        if isinstance(error, aiormq.exceptions.ChannelLockedResource):
+            return BusError(f'{what} belongs to another connection alone', 'rabbitmqctl list_queues name owner_pid')
+        match = _INEQUIVALENT.search(text)
+        if match:
+            return BusError(
+                f'{what} exists with another {match[1]}: it has {match[3]}, the configuration says {match[2]}',
+                f'put the old value back, or delete what exists: {self._removal(what)}',
+            )
+        return BusError(f'the broker refuses {what}: {text}', 'journalctl -u rabbitmq-server -n 50')
+
+    def _removal(self, what: str) -> str:
+        name = what.rpartition(' ')[2]
+        if what.startswith('the queue'):
+            return f"rabbitmqctl delete_queue -p '{self._config.vhost}' {name} (with what is in it)"
+        return f'{name}, with another client: nothing of RabbitMQ deletes an exchange from the command line'
+
+
+@asynccontextmanager
+async def control(link: Link) -> AsyncIterator[AbstractChannel]:
+    """A channel for a few declarations. What the broker refuses closes it and nothing else."""
+    channel = await link.open_channel()
+    try:
+        yield channel
+    finally:
+        if not channel.is_closed:
+            await channel.close(None)
+
+
+async def has_quorum_queues(link: Link, wanted: HandlerQueue) -> bool:
+    """Whether the broker knows quorum queues.
+
+    A broker that was upgraded in place can have the feature flag off, and ends the whole connection with an internal
+    error (541) where one is declared. So this wants a connection that may be lost.
+
+    Args:
+        link: that connection.
+        wanted: a handler's queue, which is to be there anyway.
+    """
+    try:
+        async with control(link) as channel:
+            await channel.queue_declare(wanted.queue.name, durable=True, arguments=dict(wanted.queue.arguments))
+    except aiormq.exceptions.ConnectionInternalError:
+        return False
+    except REFUSALS:
+        # Refused for another reason, which the handler will be told.
+        return True
+    return True
+
+
+async def _exists(link: Link, exchange: Exchange) -> bool:
+    try:
+        async with control(link) as channel:
+            await channel.exchange_declare(exchange.name, passive=True)
+    except aiormq.exceptions.ChannelNotFoundEntity:
+        return False
+    return True
+
+
+async def _declare_exchange(channel: AbstractChannel, exchange: Exchange) -> None:
+    await channel.exchange_declare(exchange.name, exchange_type=exchange.type, durable=True)

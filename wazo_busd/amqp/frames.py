@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""Frames: cuts deliveries out of the bytes of a connection and leaves the rest whole (AMQP 0-9-1, section 4.2.3).
+
+A delivery is a method frame, a content header and body frames on one channel; frames of other channels may come between
+them. What is not a delivery to a consumer of ours is passed on untouched, in whole frames and in its order.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_METHOD, _HEADER, _BODY, _HEARTBEAT = 1, 2, 3, 8
+_KINDS = frozenset((_METHOD, _HEADER, _BODY, _HEARTBEAT))
+_FRAME_END = 0xCE
+_FRAME_HEAD = struct.Struct('>BHI')
+_DELIVER = b'\x00\x3c\x00\x3c'
+_CONNECTION_CLOSE = b'\x00\x0a\x00\x32'
+_CONNECTION_BLOCKED = b'\x00\x0a\x00\x3c'
+_CONNECTION_UNBLOCKED = b'\x00\x0a\x00\x3d'
+_CONTENT_HEAD = struct.Struct('>HHQ')
+_DELIVER_TAIL = struct.Struct('>QB')
+_KEPT_OF_OVERSIZE = 65_536
+
+
+@dataclass(slots=True)
+class Cut:
+    """A delivery, cut out of the stream.
+
+    Attributes:
+        tag: the delivery tag.
+        redelivered: whether the broker gave it out before.
+        exchange: the exchange it was published on, as bytes.
+        routing_key: its routing key, as bytes.
+        properties: flags and property list of the content header.
+        size: the size of the body in bytes.
+        body: the body; the first 64 KiB of it if it is over the limit.
+    """
+
+    tag: int
+    redelivered: bool
+    exchange: bytes
+    routing_key: bytes
+    properties: bytes = b''
+    size: int = 0
+    body: bytes = b''
+
+
+Sink = Callable[[list[Cut]], None]
+"""Takes the deliveries of one read, in their order."""
+
+
+class _Tapped:
+    """A channel with a consumer of ours, and the delivery that is coming in on it."""
+
+    __slots__ = ('batch', 'chunks', 'consumer_tag', 'cut', 'missing', 'sink')
+
+    def __init__(self, consumer_tag: bytes, sink: Sink) -> None:
+        self.consumer_tag = consumer_tag
+        self.sink = sink
+        self.batch: list[Cut] = []
+        self.cut: Cut | None = None
+        self.chunks: list[bytes] = []
+        self.missing = -1
+        """Bytes of the body that have not come; -1 while the content header has not."""
+
+
+class FrameCutter:
+    """Splits a stream of bytes, fed in pieces of any size, into deliveries and the rest.
+
+    Args:
+        body_limit: bytes of a body that are kept whole; a longer one is counted and thrown away as it comes.
+    """
+
+    def __init__(self, body_limit: int) -> None:
+        self._body_limit = body_limit
+        self._rest = b''
+        self._tapped: dict[int, _Tapped] = {}
+        self._blind = False
+        self._begun = False
+        self.close_reason: tuple[int, str] | None = None
+        """Code and text of the broker's `connection.close`; aiormq does not tell them if it comes while connecting."""
+        self.is_blocked = False
+        """Whether the broker, in a memory or disk alarm, reads nothing from this connection (connection.blocked)."""
+
+    def tap(self, channel: int, consumer_tag: str, sink: Sink) -> None:
+        """From now on cut out the deliveries to a consumer.
+
+        Args:
+            channel: the number of its channel; one consumer a channel.
+            consumer_tag: its tag, ours to choose.
+            sink: where its deliveries go.
+        """
+        self._tapped[channel] = _Tapped(consumer_tag.encode(), sink)
+
+    def untap(self, channel: int) -> None:
+        """Let the deliveries on a channel pass."""
+        self._tapped.pop(channel, None)
+
+    @property
+    def tapping(self) -> bool:
+        """Whether there are deliveries to be cut out."""
+        return bool(self._tapped)
+
+    def feed(self, data: bytes) -> bytes:
+        """Take what was read, hand deliveries to their sinks, and give back what is not ours.
+
+        Args:
+            data: the bytes that came next.
+
+        Returns:
+            Whole frames for the library, possibly none. After a byte that no frame can have there, everything: the
+            library finds it out and ends the connection.
+        """
+        if self._blind:
+            return data
+        if self._rest:
+            data = self._rest + data
+        if not self._begun:
+            if data[:4] == b'AMQP'[: len(data)]:
+                # The broker's answer to a version it does not speak; no frame begins so.
+                self._blind = len(data) >= 4
+                self._rest = b'' if self._blind else data
+                return data if self._blind else b''
+            self._begun = True
+        return self._cut_all(data)
+
+    def _cut_all(self, data: bytes) -> bytes:
+        passed: list[bytes] = []
+        touched: list[_Tapped] = []
+        position, kept_from, end = 0, 0, len(data)
+        while end - position >= 7:
+            kind, channel, size = _FRAME_HEAD.unpack_from(data, position)
+            following = position + size + 8
+            if following > end and kind in _KINDS:
+                break
+            if following > end or data[following - 1] != _FRAME_END:
+                self._blind = True
+                position = end
+                break
+            tapped = self._tapped.get(channel)
+            if tapped is None:
+                if channel == 0:
+                    self._note(kind, data, position, size)
+            elif self._takes(tapped, kind, data, position + 7, following - 1):
+                if position > kept_from:
+                    passed.append(data[kept_from:position])
+                kept_from = following
+                if len(tapped.batch) == 1 and tapped not in touched:
+                    touched.append(tapped)
+            position = following
+        if position > kept_from:
+            passed.append(data[kept_from:position])
+        self._rest = data[position:]
+        for tapped in touched:
+            batch, tapped.batch = tapped.batch, []
+            tapped.sink(batch)
+        return passed[0] if len(passed) == 1 else b''.join(passed)
+
+    def _takes(self, tapped: _Tapped, kind: int, data: bytes, start: int, end: int) -> bool:
+        """Whether the frame with the payload from `start` to `end` belongs to a delivery of ours; if so, take it in."""
+        if kind == _METHOD:
+            # A delivery that was not complete never will be: AMQP allows no method between its frames.
+            tapped.cut = _delivery(tapped, data, start, end)
+            tapped.missing = -1
+            tapped.chunks.clear()
+            return tapped.cut is not None
+        cut = tapped.cut
+        if cut is None:
+            return False
+        if kind == _HEADER and tapped.missing == -1 and end - start >= _CONTENT_HEAD.size:
+            _, _, cut.size = _CONTENT_HEAD.unpack_from(data, start)
+            cut.properties = data[start + 12 : end]
+            tapped.missing = cut.size
+        elif kind == _BODY and 0 < end - start <= tapped.missing:
+            self._take_body(tapped, cut, data[start:end])
+        else:
+            tapped.cut = None
+            return False
+        if tapped.missing == 0:
+            if tapped.chunks:
+                cut.body = b''.join(tapped.chunks)
+                tapped.chunks.clear()
+            tapped.batch.append(cut)
+            tapped.cut = None
+        return True
+
+    def _take_body(self, tapped: _Tapped, cut: Cut, payload: bytes) -> None:
+        taken = cut.size - tapped.missing
+        tapped.missing -= len(payload)
+        if cut.size <= self._body_limit:
+            if taken == 0 and tapped.missing == 0:
+                cut.body = payload
+            else:
+                tapped.chunks.append(payload)
+        elif taken < _KEPT_OF_OVERSIZE:
+            tapped.chunks.append(payload[: _KEPT_OF_OVERSIZE - taken])
+
+    def _note(self, kind: int, data: bytes, position: int, size: int) -> None:
+        """Note what a frame of the connection itself says that the library does not tell."""
+        if kind != _METHOD:
+            return
+        method = data[position + 7 : position + 11]
+        if method == _CONNECTION_CLOSE and size >= 7:
+            (code,) = struct.unpack_from('>H', data, position + 11)
+            length = data[position + 13]
+            text = data[position + 14 : position + 14 + length]
+            self.close_reason = (code, text.decode('utf-8', 'replace'))
+        elif method == _CONNECTION_BLOCKED:
+            self.is_blocked = True
+        elif method == _CONNECTION_UNBLOCKED:
+            self.is_blocked = False
+
+
+def _delivery(tapped: _Tapped, data: bytes, start: int, end: int) -> Cut | None:
+    """The delivery that a method frame begins, if it is one to the consumer of this channel."""
+    if data[start : start + 4] != _DELIVER or end - start < 17:
+        return None
+    position = start + 5 + data[start + 4]
+    if data[start + 5 : position] != tapped.consumer_tag:
+        return None
+    try:
+        tag, redelivered = _DELIVER_TAIL.unpack_from(data, position)
+        position += 10
+        exchange = data[position : position + data[position - 1]]
+        position += len(exchange) + 1
+        routing_key = data[position : position + data[position - 1]]
+    except (struct.error, IndexError):
+        return None
+    if position + len(routing_key) != end:
+        return None
+    return Cut(tag, bool(redelivered & 1), exchange, routing_key)

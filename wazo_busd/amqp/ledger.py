@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The ledger: which bindings this daemon has made, so that those no longer asked for can be taken away.
+
+AMQP has no way to ask for the bindings of a queue.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Ledger:
+    """The patterns that each queue was bound with, kept in a file.
+
+    Args:
+        path: the file; a directory that is missing is made.
+        broker: what tells this broker, vhost and namespace from others that the same file may know.
+    """
+
+    def __init__(self, path: Path, broker: str) -> None:
+        self._path = path
+        self._broker = broker
+        self._brokers: dict[str, dict[str, list[str]]] = self._read()
+
+    @property
+    def queues(self) -> list[str]:
+        """The queues that were bound."""
+        return list(self._brokers.get(self._broker, {}))
+
+    def patterns(self, queue: str) -> set[str]:
+        """What a queue was bound with."""
+        return set(self._brokers.get(self._broker, {}).get(queue, ()))
+
+    def write(self, queue: str, patterns: Iterable[str]) -> None:
+        """Note what a queue is bound with; nothing forgets it.
+
+        Written before a binding is made and after one is taken away, so that a crash between forgets none. If it cannot
+        be written, that is logged: to handle no events for it would be worse than a binding that stays.
+        """
+        wanted = sorted(set(patterns))
+        queues = self._brokers.get(self._broker, {})
+        if queues.get(queue, []) == wanted:
+            return
+        queues = {name: bound for name, bound in (queues | {queue: wanted}).items() if bound}
+        brokers = self._brokers | {self._broker: queues}
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            new = self._path.with_suffix('.new')
+            with new.open('w') as file:
+                json.dump(brokers, file, indent=1, sort_keys=True)
+                file.flush()
+                os.fsync(file.fileno())
+            new.replace(self._path)
+        except OSError as error:
+            log.error(
+                'ledger_not_written',
+                path=str(self._path),
+                error=error.strerror,
+                effect='a binding that is no longer asked for may stay',
+                hint=f'df -h {self._path.parent}',
+            )
+            return
+        # Only now: what is held for written is not written again.
+        self._brokers = brokers
+
+    def _read(self) -> dict[str, dict[str, list[str]]]:
+        try:
+            content = json.loads(self._path.read_text())
+            return {
+                str(broker): {str(queue): [str(each) for each in patterns] for queue, patterns in queues.items()}
+                for broker, queues in content.items()
+            }
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, AttributeError, TypeError) as error:
+            log.warning(
+                'ledger_unreadable',
+                path=str(self._path),
+                error=str(error),
+                hint='bindings of removed handlers stay; rabbitmqctl list_bindings shows them',
+            )
+            return {}

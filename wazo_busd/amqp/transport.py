@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The transport under aiormq: a socket whose deliveries go past the library.
+
+aiormq takes a `transport_factory`; aio-pika does not hand one down by itself, so `Connection` extends the parameters
+that it does hand down. Nothing is patched: handshake, replies, heartbeats, cancels and closes are the library's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import ConnectionParameter
+from aiormq.connection import TransportFactory
+from aiormq.exceptions import AMQPConnectionError
+from yarl import URL
+
+from wazo_busd.amqp.frames import FrameCutter
+
+_HEARTBEAT_FRAME = b'\x08\x00\x00\x00\x00\x00\x00\xce'
+_HEARTBEAT_EVERY_SECONDS = 1.0
+
+
+class Transport(TransportFactory):
+    """Opens one connection and cuts the deliveries out of what comes.
+
+    Args:
+        body_limit: bytes of a body that are kept whole.
+        tls: how to encrypt; `None` for a plain connection.
+        server_name: the name that the broker's certificate must have; the host's own if `None`.
+    """
+
+    def __init__(self, *, body_limit: int, tls: ssl.SSLContext | None, server_name: str | None) -> None:
+        self.cutter = FrameCutter(body_limit)
+        self._tls = tls
+        self._server_name = server_name
+        self._transport: asyncio.Transport | None = None
+        self._protocol: _Protocol | None = None
+
+    @property
+    def heard_at(self) -> float:
+        """When the broker last sent anything, on the monotonic clock; 0 before it did."""
+        return self._protocol.heard_at if self._protocol else 0.0
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Called by aiormq: connect, and give it a reader and a writer.
+
+        Raises:
+            AMQPConnectionError: nobody listens, or the TLS handshake fails.
+        """
+        loop = asyncio.get_running_loop()
+        reader = asyncio.StreamReader(loop=loop)
+        protocol = _Protocol(reader, self.cutter)
+        if url.host is None or url.port is None:
+            raise AMQPConnectionError('an address has a host and a port')
+        name = (self._server_name or url.host) if self._tls else None
+        try:
+            transport, _ = await loop.create_connection(
+                lambda: protocol, url.host, url.port, ssl=self._tls, server_hostname=name
+            )
+        except OSError as error:
+            raise AMQPConnectionError(*error.args) from error
+        self._transport, self._protocol = transport, protocol
+        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+
+    def abort(self) -> None:
+        """Drop the socket at once: for a broker that does not answer, which a polite close would wait for."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class _Protocol(asyncio.StreamReaderProtocol):
+    """Feeds the reader with what the cutter leaves."""
+
+    def __init__(self, reader: asyncio.StreamReader, cutter: FrameCutter) -> None:
+        super().__init__(reader)
+        self._cutter = cutter
+        self._library_fed_at = 0.0
+        self.heard_at = 0.0
+
+    def data_received(self, data: bytes) -> None:
+        rest = self._cutter.feed(data)
+        now = self.heard_at = time.monotonic()
+        if rest:
+            self._library_fed_at = now
+            super().data_received(rest)
+        elif self._cutter.tapping and now - self._library_fed_at >= _HEARTBEAT_EVERY_SECONDS:
+            # A busy broker sends no heartbeats, and the library sees no deliveries: without this it would hold the
+            # connection for dead. The cutter leaves whole frames only, so one fits in between. Before there is a
+            # consumer nothing goes past the library, and during the handshake it takes no heartbeat.
+            self._library_fed_at = now
+            super().data_received(_HEARTBEAT_FRAME)
+
+
+class Connection(aio_pika.Connection):
+    """A connection of aio-pika that hands a `transport_factory` down to aiormq."""
+
+    PARAMETERS = (
+        *aio_pika.Connection.PARAMETERS,
+        ConnectionParameter(name='transport_factory', parser=lambda factory: factory, is_kwarg=True),
+    )

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""What a plugin may import: everything it needs, and nothing else of wazo-busd.
+
+from wazo_busd.api import Event, handler
+
+@handler('calls.call.ended')
+async def ring_the_bell(event: Event, context) -> None:
+    await context.http.post('http://10.0.0.5/bell', json=event.data)
+"""
+
+from wazo_busd.codec import encode as encode_json
+from wazo_busd.config import Duration, Size
+from wazo_busd.context import Context
+from wazo_busd.errors import Discard, Retry
+from wazo_busd.event import Event
+from wazo_busd.outcome import Outcome
+from wazo_busd.plugin import BaseOptions, handler
+from wazo_busd.text import escape
+
+__all__ = [
+    'BaseOptions',
+    'Context',
+    'Discard',
+    'Duration',
+    'Event',
+    'Outcome',
+    'Retry',
+    'Size',
+    'encode_json',
+    'escape',
+    'handler',
+]

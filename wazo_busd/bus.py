@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The bus, as the daemon sees it: what RabbitMQ and the in-memory bus both do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from wazo_busd.delivery import Accept
+from wazo_busd.topology import HandlerQueue
+
+
+class ConsumerState(Enum):
+    """Whether a handler's queue is being consumed."""
+
+    WAITING = 'waiting'
+    CONSUMING = 'consuming'
+    REFUSED = 'refused'
+    CANCELLED = 'cancelled'
+
+
+NOT_STARTED = 'its handler is not started'
+"""The detail of a queue that is only there to gather events."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerStatus:
+    """How one handler's queue fares.
+
+    Attributes:
+        state: whether it is being consumed.
+        detail: what keeps it from being consumed, and the cure; `''` where nothing does.
+    """
+
+    state: ConsumerState
+    detail: str = ''
+
+
+@dataclass(frozen=True, slots=True)
+class BusStatus:
+    """How the bus fares.
+
+    Attributes:
+        connected: whether events can come and go.
+        summary: one line for a person: connected to what, or what is waited for.
+        consumers: the handlers' queues, by handler name.
+    """
+
+    connected: bool
+    summary: str
+    consumers: Mapping[str, ConsumerStatus]
+
+
+class Bus(Protocol):
+    """Where deliveries come from and derived events go to."""
+
+    async def run(self) -> None:
+        """Keep connected and consuming until `close`; a broker that is away is waited for."""
+
+    def attach(self, queue: HandlerQueue, accept: Accept | None) -> None:
+        """Ask for a handler's queue, now and after every reconnection.
+
+        Args:
+            queue: the queue and what is bound to it.
+            accept: where its deliveries go; `None` lets them gather in the queue.
+        """
+
+    async def cancel(self, handler: str) -> None:
+        """Take no more deliveries for a handler. Those it has can still be settled."""
+
+    async def detach(self, handler: str, timeout_seconds: float) -> None:
+        """Settle what can be settled, give the rest back, and know the handler no more. Its queue stays.
+
+        Args:
+            handler: its name.
+            timeout_seconds: how long to wait for dead letters to be confirmed.
+        """
+
+    async def keep_only(self, handlers: Collection[str]) -> None:
+        """Unbind the queues of all other handlers that this daemon ever attached, now and after every reconnection.
+
+        Args:
+            handlers: the names of those whose events are wanted, attached or not.
+        """
+
+    async def publish(self, routing_key: str, body: bytes, headers: Mapping[str, Any]) -> None:
+        """Publish a derived event on the hub; returns when the broker has confirmed it."""
+
+    async def close(self) -> None:
+        """Disconnect. `run` returns."""
+
+    def status(self) -> BusStatus:
+        """How the bus fares now."""

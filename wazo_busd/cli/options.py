@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""What several commands take and print."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from wazo_busd.errors import Problem, in_order
+from wazo_busd.text import escape
+
+F = TypeVar('F', bound=Callable[..., Any])
+
+DEFAULT_CONFIG = Path('/etc/wazo-busd/config.yml')
+EXIT_CONFIGURATION = 78
+"""The exit code of a configuration that cannot be used (sysexits.h, EX_CONFIG); systemd does not restart on it."""
+
+
+def config_option(function: F) -> F:
+    """Add `-c FILE`."""
+    return click.option(
+        '-c',
+        '--config',
+        '--config-file',
+        'path',
+        type=click.Path(path_type=Path),
+        default=DEFAULT_CONFIG,
+        show_default=True,
+        metavar='FILE',
+        help='The main configuration file; conf.d beside it is read too.',
+    )(function)
+
+
+def print_problems(problems: Sequence[Problem], kind: str = 'error') -> None:
+    """Print problems to standard error, one a line, in the order of files and lines."""
+    for problem in in_order(problems):
+        click.echo(escape(f'{kind}: {problem}'), err=True)
+
+
+def plural(number: int, noun: str) -> str:
+    """`1 handler`, `2 handlers`."""
+    return f'{number} {noun}' if number == 1 else f'{number} {noun}s'

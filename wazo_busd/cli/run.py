@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""`wazo-busd run`: the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from wazo_busd import logs, roster
+from wazo_busd.amqp import AmqpBus
+from wazo_busd.bus import Bus
+from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, plural, print_problems
+from wazo_busd.config import Config, load
+from wazo_busd.daemon import Daemon, MakeBus
+from wazo_busd.errors import ConfigurationError
+
+
+@click.command(short_help='Connect to the bus and run the handlers.')
+@config_option
+@click.option('-d', '--debug', is_flag=True, help='Log everything, the libraries included.')
+@click.option(
+    '-l',
+    '--log-level',
+    type=click.Choice(['debug', 'info', 'warning', 'error', 'critical'], case_sensitive=False),
+    help='Log from this level on, instead of log_level of the configuration.',
+)
+def run(path: Path, debug: bool, log_level: str | None) -> None:
+    """Connect to the bus and run the handlers, in the foreground, until a signal.
+
+    SIGTERM or Ctrl-C finishes what runs and stops; a second one does not wait. SIGHUP reads the configuration again and
+    changes only the handlers that changed.
+
+    \b
+    Examples:
+      wazo-busd run
+      wazo-busd run -c ./config.yml -l debug
+    """
+    sys.exit(serve(path, _amqp, level=log_level, debug=debug))
+
+
+def serve(path: Path, make_bus: MakeBus, *, level: str | None = None, debug: bool = False) -> int:
+    """Run the daemon until a signal.
+
+    Args:
+        path: the main configuration file.
+        make_bus: makes the bus.
+        level: the log level, if the command line gives one.
+        debug: whether the command line asks for debugging.
+
+    Returns:
+        The exit code.
+    """
+    configuration = load(path)
+    names = roster.call(configuration)
+    problems = [*configuration.problems, *names.problems]
+    if names.failures and not names.handlers:
+        # With no handler left there is nothing to be the daemon of.
+        problems += names.failures
+    print_problems(configuration.warnings, 'warning')
+    if problems:
+        return _refuse(ConfigurationError(problems), path)
+    logs.configure(level or configuration.config.log_level, debug=debug or configuration.config.debug)
+    try:
+        asyncio.run(Daemon(path, make_bus, level=level, debug=debug).run(configuration, names))
+    except ConfigurationError as error:
+        return _refuse(error, path)
+    return 0
+
+
+def _amqp(config: Config, on_change: Callable[[], None]) -> Bus:
+    return AmqpBus(config.bus, config.state_dir, on_change)
+
+
+def _refuse(error: ConfigurationError, path: Path) -> int:
+    print_problems(error.problems)
+    click.echo(
+        f'{plural(len(error.problems), "error")}; nothing was started. next: wazo-busd check -c {path}', err=True
+    )
+    return EXIT_CONFIGURATION

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The codec: from the bytes of a body to an event, and from values to JSON.
+
+Bodies lie (Wazo fact: no name, null name, not JSON, not an object, NaN, lone surrogates, not UTF-8, no content type).
+What is an event at all is decided by the body alone; content type and encoding are not asked, as valid events come
+without them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import Any, cast
+
+import orjson
+
+from wazo_busd.errors import Undecodable
+from wazo_busd.event import Event
+
+_TAG_TYPE, _TAG_VALUE = '__type__', '__value__'
+_TAG_KEYS = {_TAG_TYPE, _TAG_VALUE}
+_JSON_TYPES = {
+    str: 'a string',
+    int: 'a number',
+    float: 'a number',
+    bool: 'a boolean',
+    list: 'a list',
+    type(None): 'null',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a body may be at most.
+
+    Attributes:
+        size: bytes of the body.
+        depth: levels of nesting; the body's own object is the first.
+    """
+
+    size: int = 1_048_576
+    depth: int = 64
+
+
+def decode(
+    body: bytes,
+    *,
+    size: int | None = None,
+    headers: Mapping[str, Any],
+    routing_key: str,
+    exchange: str,
+    received_at: float,
+    redelivered: bool,
+    limits: Limits,
+) -> Event:
+    """Make an event of what arrived.
+
+    The name is the header `name`, else the body's: some publishers send only one of them, and some send two that
+    differ (Wazo fact). A name that is no text is none.
+
+    Args:
+        body: the bytes of the body, or its beginning if it is over the limit.
+        size: its true size in bytes, if `body` is only the beginning.
+        headers: the decoded AMQP headers.
+        routing_key: the key it was published with.
+        exchange: the exchange it was published on.
+        received_at: when it arrived, Unix seconds.
+        redelivered: whether the broker gave it out before.
+        limits: what a body may be at most.
+
+    Raises:
+        Undecodable: the body is no event; the text says what it is instead.
+    """
+    content = _content(body, len(body) if size is None else size, limits)
+    name = headers.get('name')
+    if not isinstance(name, str):
+        name = content.get('name')
+        if not isinstance(name, str):
+            name = ''
+    return Event(
+        name,
+        content.get('data'),
+        routing_key=routing_key,
+        exchange=exchange,
+        headers=headers,
+        metadata=content,
+        body=body,
+        received_at=received_at,
+        redelivered=redelivered,
+    )
+
+
+def encode(value: Any) -> bytes:
+    """The JSON of `value` in one line of UTF-8, whatever came over the bus.
+
+    Lone surrogates, which JSON can escape and UTF-8 cannot hold, are escaped. NaN and infinities become null. Types
+    that JSON has not (bytes and decimals of AMQP headers) become text.
+    """
+    try:
+        return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+    except (orjson.JSONEncodeError, RecursionError):
+        return json.dumps(_finite(value), default=_plain, separators=(',', ':')).encode()
+
+
+def _content(body: bytes, size: int, limits: Limits) -> dict[str, Any]:
+    if size > limits.size:
+        raise Undecodable(f'the body has {size} bytes, the limit is {limits.size} (bus.max_body_size)')
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        content = _loads(body, error)
+    if type(content) is not dict:
+        raise Undecodable(f'the body is {_JSON_TYPES.get(type(content), "no JSON")}, not a JSON object')
+    if body.count(b'{') + body.count(b'[') > limits.depth and _deeper_than(content, limits.depth):
+        raise Undecodable(f'the body is nested deeper than {limits.depth} levels (bus.max_depth)')
+    if b'"__type__"' in body:
+        try:
+            # The body's own object is an object even if it looks tagged.
+            content = {key: _untagged(child) for key, child in content.items()}
+        except RecursionError:
+            raise Undecodable('the body is nested deeper than can be read (bus.max_depth)') from None
+    return cast('dict[str, Any]', content)
+
+
+def _loads(body: bytes, refused: orjson.JSONDecodeError) -> Any:
+    """What the standard library makes of a body that orjson refuses: NaN, infinities and lone surrogates."""
+    if not body:
+        raise Undecodable('the body is empty')
+    try:
+        return json.loads(body.decode())
+    except UnicodeDecodeError as error:
+        raise Undecodable(f'the body is not UTF-8 at byte {error.start}') from None
+    except json.JSONDecodeError:
+        raise Undecodable(f'the body is not JSON: {refused.msg} at character {refused.pos}') from None
+    except (RecursionError, ValueError):
+        # RecursionError: nested too deep for the interpreter; ValueError: an integer of more than 4,300 digits.
+        raise Undecodable(f'the body is not JSON that can be read: {refused.msg}') from None
+
+
+def _deeper_than(value: Any, depth: int) -> bool:
+    """Whether `value` has more than `depth` levels, found without recursion."""
+    level = [value]
+    for _ in range(depth):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, (dict, list))
+        ]
+    return bool(level)
+
+
+def _untagged(value: Any) -> Any:
+    """`value` with what kombu 5.3 tags (`{"__type__": "uuid", "__value__": …}`) as the text that older ones send."""
+    if isinstance(value, list):
+        return [_untagged(child) for child in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == _TAG_KEYS and isinstance(value[_TAG_TYPE], str):
+        inner = value[_TAG_VALUE]
+        if value[_TAG_TYPE] == 'uuid' and isinstance(inner, dict) and isinstance(inner.get('hex'), str):
+            text = inner['hex']
+            return f'{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}' if len(text) == 32 else text
+        if isinstance(inner, str):
+            return inner
+    return {key: _untagged(child) for key, child in value.items()}
+
+
+def _plain(value: Any) -> Any:
+    """The JSON form of a type that JSON has not."""
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value).decode('utf-8', 'backslashreplace')
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset, tuple)):
+        return list(value)
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    return str(value)
+
+
+def _finite(value: Any) -> Any:
+    """`value` with null for NaN and the infinities, as orjson writes them."""
+    if isinstance(value, float) and not (float('-inf') < value < float('inf')):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(child) for key, child in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_finite(child) for child in value]
+    return value

@@ -1,0 +1,24 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The configuration: read, merged, checked, with every mistake named by file and line."""
+
+from wazo_busd.config.document import Document
+from wazo_busd.config.explain import explain, near
+from wazo_busd.config.load import Configuration, load
+from wazo_busd.config.model import BusConfig, Config, HandlerConfig, QueueConfig, TlsConfig
+from wazo_busd.config.quantity import Duration, Size
+
+__all__ = [
+    'BusConfig',
+    'Config',
+    'Configuration',
+    'Document',
+    'Duration',
+    'HandlerConfig',
+    'QueueConfig',
+    'Size',
+    'TlsConfig',
+    'explain',
+    'load',
+    'near',
+]

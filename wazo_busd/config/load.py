@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""Loading: from a path to a configuration and everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from wazo_busd.config import secrets
+from wazo_busd.config.document import Document, Place, read
+from wazo_busd.config.explain import explain, faults
+from wazo_busd.config.model import HANDLER_NAME, Config
+from wazo_busd.errors import Problem, in_order
+
+_PATHS: tuple[Place, ...] = (
+    ('state_dir',),
+    ('bus', 'tls', 'ca_file'),
+    ('bus', 'tls', 'certificate_file'),
+    ('bus', 'tls', 'key_file'),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What the files say.
+
+    Attributes:
+        config: the configuration, without what is wrong: to be used only if there are no problems.
+        document: the merged files, for whoever finds further problems and wants to name their place.
+        problems: every mistake, in the order of files and lines.
+        warnings: what is no mistake but will surprise.
+    """
+
+    config: Config
+    document: Document
+    problems: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+
+
+def load(path: Path) -> Configuration:
+    """Read the configuration that begins with the file at `path`.
+
+    The files of the directory `extra_config_files` (by default `conf.d` beside the file) go before it, in alphabetical
+    order, and the first one that says something wins; maps merge, lists do not; hidden files and other endings than
+    `.yml` are skipped. These are the rules of every Wazo service, with one difference: a file that cannot be read is a
+    problem, never skipped.
+
+    Args:
+        path: the main file.
+
+    Returns:
+        The configuration, with all its problems. Nothing is raised for what a person wrote.
+    """
+    main = read(path)
+    document, warnings = _extra_files(main, path)
+    document.merge(main)
+    secrets.fill(document)
+    _anchor_paths(document)
+    config = _validated(document)
+    return Configuration(config, document, tuple(in_order(document.problems)), tuple(warnings))
+
+
+def _extra_files(main: Document, path: Path) -> tuple[Document, list[Problem]]:
+    document = Document()
+    named = main.tree.get('extra_config_files')
+    directory = path.parent / (named if isinstance(named, str) else Config().extra_config_files)
+    try:
+        entries = sorted(entry for entry in directory.iterdir() if not entry.name.startswith('.'))
+    except FileNotFoundError:
+        if isinstance(named, str) and Path(named) != Config().extra_config_files:
+            document.problems.append(
+                main.problem(('extra_config_files',), f'{directory} does not exist', f'mkdir {directory}')
+            )
+        return document, []
+    except (OSError, ValueError) as error:
+        # ValueError: a path that cannot be one.
+        reason = error.strerror if isinstance(error, OSError) else error
+        document.problems.append(
+            main.problem(('extra_config_files',), f'{directory} cannot be listed: {reason}', f'ls -ld {directory}')
+        )
+        return document, []
+    for entry in entries:
+        if entry.suffix == '.yml':
+            document.merge(read(entry))
+    if 'extra_config_files' in document.tree:
+        document.problems.append(
+            document.problem(('extra_config_files',), f'it is said in {path} or not at all', 'take it out here')
+        )
+        del document.tree['extra_config_files']
+    warnings = [
+        Problem(
+            'the file is skipped: only names that end in .yml are read', str(entry), hint=f'mv {entry} {entry.stem}.yml'
+        )
+        for entry in entries
+        if entry.suffix == '.yaml'
+    ]
+    return document, warnings
+
+
+def _anchor_paths(document: Document) -> None:
+    """Make paths absolute: a relative one begins at the directory of the file that it is written in."""
+    places = list(_PATHS)
+    directories = document.tree.get('plugin_dirs')
+    if isinstance(directories, list):
+        places += [('plugin_dirs', index) for index in range(len(directories))]
+    for place in places:
+        parent: Any = document.tree
+        for part in place[:-1]:
+            parent = parent.get(part) if isinstance(parent, dict) else None
+        key: Any = place[-1]
+        value = parent[key] if isinstance(key, int) else parent.get(key) if isinstance(parent, dict) else None
+        if isinstance(value, str) and value:
+            parent[key] = str(Path(document.origin(place).file).absolute().parent / value)
+
+
+def _validated(document: Document) -> Config:
+    """The configuration that the tree says; what is wrong is told as problems and left out."""
+    tree = document.tree
+    handlers = tree.get('handlers')
+    if handlers is None:
+        tree.pop('handlers', None)
+    elif isinstance(handlers, dict):
+        for name in [name for name in handlers if not HANDLER_NAME.fullmatch(name)]:
+            document.problems.append(
+                document.problem(
+                    ('handlers', name),
+                    'a handler is named by small letters, digits, - and _, beginning with a letter or digit',
+                    f'for example {_tidy(name)}',
+                )
+            )
+            del handlers[name]
+    told: set[Place] = set()
+    while True:
+        try:
+            return Config.model_validate(tree)
+        except ValidationError as error:
+            document.problems.extend(explain(error, Config, document, told=told))
+            places = faults(error, tree)
+            told.update(places)
+            _remove(tree, places)
+
+
+def _remove(tree: dict[str, Any], places: Iterable[Place]) -> None:
+    """Take what is at fault out of the tree: each value; if that is not there or in a list, what holds it."""
+    for way in {_removable(tree, place) for place in places}:
+        parent: Any = tree
+        for part in way[:-1]:
+            parent = parent.get(part, {})
+        if way:
+            parent.pop(way[-1], None)
+        else:
+            tree.clear()
+
+
+def _removable(tree: dict[str, Any], place: Place) -> Place:
+    """The way to the nearest value at or around `place` that is held by a map."""
+    value: Any = tree
+    for end, part in enumerate(place):
+        if not isinstance(value, dict) or part not in value:
+            return place[:end]
+        value = value[part]
+    return place
+
+
+def _tidy(name: str) -> str:
+    tidy = ''.join(letter if HANDLER_NAME.fullmatch(f'a{letter}') else '-' for letter in name.lower()).strip('-_')
+    return tidy[:100] or 'calls'

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""What the configuration can say, and its defaults."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+
+from wazo_busd import patterns
+from wazo_busd.config.quantity import Duration, Size, between
+from wazo_busd.event import FIELDS
+
+HANDLER_NAME = re.compile(r'[a-z0-9][a-z0-9_-]{0,99}')
+"""A handler's name becomes a queue's name. Names with a dot are for queues that are not a handler's."""
+
+_NAMESPACE = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,99}')
+_FIELD = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(\.[^.\s]+)*')
+
+
+class Section(BaseModel):
+    """One map of the configuration: unknown keys are mistakes, nothing is coerced, nothing changes."""
+
+    model_config = ConfigDict(extra='forbid', frozen=True, strict=True, hide_input_in_errors=True)
+
+
+def _path(value: Any) -> Path:
+    if isinstance(value, Path):
+        return value
+    try:
+        if isinstance(value, str) and value and b'\0' not in os.fsencode(value):
+            return Path(value)
+    except UnicodeEncodeError:
+        pass
+    raise ValueError('expected a path')
+
+
+def _pattern(value: str) -> str:
+    mistake = patterns.mistake(value)
+    if mistake:
+        raise ValueError(mistake)
+    return value
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
+
+
+FilePath = Annotated[Path, BeforeValidator(_path)]
+Pattern = Annotated[str, AfterValidator(_pattern)]
+
+
+class TlsConfig(Section):
+    """How the connection to the broker is encrypted. The broker's certificate is always verified."""
+
+    ca_file: FilePath | None = None
+    certificate_file: FilePath | None = None
+    key_file: FilePath | None = None
+    server_name: str | None = None
+
+
+class BusConfig(Section):
+    """Where the broker is and how it is used."""
+
+    host: str = 'localhost'
+    port: int = Field(default=5672, ge=1, le=65_535)
+    hosts: list[str] = Field(default_factory=list)
+    username: str = 'guest'
+    password: str = Field(default='guest', min_length=1, repr=False)
+    vhost: str = Field(default='/', min_length=1)
+    tls: TlsConfig | None = None
+    heartbeat: Annotated[Duration, between('2s', '5m')] = 10.0
+    prefetch: int = Field(default=256, ge=1, le=65_535)
+    namespace: str = 'wazo-busd'
+    max_body_size: Size = Field(default=1_048_576, ge=1)
+    max_depth: int = Field(default=64, ge=1, le=200)
+
+    @field_validator('tls', mode='before')
+    @classmethod
+    def _tls_switch(cls, value: Any) -> Any:
+        """`tls: true` is encryption with the system's authorities, `tls: false` is none."""
+        return {} if value is True else None if value is False else value
+
+    @field_validator('namespace')
+    @classmethod
+    def _namespace(cls, value: str) -> str:
+        if not _NAMESPACE.fullmatch(value):
+            raise ValueError('expected letters, digits, - and _ (at most 100), as in wazo-busd')
+        return value
+
+    @field_validator('hosts')
+    @classmethod
+    def _hosts(cls, value: list[str]) -> list[str]:
+        for host in value:
+            address(host, 5672)
+        return value
+
+    def addresses(self) -> list[tuple[str, int]]:
+        """The brokers to try in turn: `hosts` if there are any, else `host`.
+
+        Returns:
+            Pairs of host name or address and port; where `hosts` gives no port it is `port`.
+        """
+        return [address(host, self.port) for host in self.hosts] or [(self.host, self.port)]
+
+
+class QueueConfig(Section):
+    """What kind of queue a handler has, and how much it holds."""
+
+    type: Literal['quorum', 'classic'] = 'quorum'
+    max_length: Size = Field(default=250_000, ge=1)
+    max_bytes: Size = Field(default=268_435_456, ge=1_048_576)
+    expires: Annotated[Duration, between('2d', '365d')] = 14 * 86_400.0
+
+
+class HandlerConfig(Section):
+    """One configured use of a plugin."""
+
+    plugin: str = Field(min_length=1)
+    match: Annotated[list[Pattern], Field(min_length=1), BeforeValidator(_one_or_many)] | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+    enabled: bool = True
+    concurrency: int | None = Field(default=None, ge=1, le=10_000)
+    order_by: str | None = None
+    timeout: Annotated[Duration, between('10ms', '15m')] = 30.0
+    queue: QueueConfig = Field(default_factory=QueueConfig)
+
+    @field_validator('order_by')
+    @classmethod
+    def _order_by(cls, value: str | None) -> str | None:
+        if value is not None and (not _FIELD.fullmatch(value) or value.split('.')[0] not in FIELDS):
+            raise ValueError(f'expected a field of the event, as in data.call_id; it begins with {", ".join(FIELDS)}')
+        return value
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    bus: BusConfig = Field(default_factory=BusConfig)
+    handlers: dict[str, HandlerConfig] = Field(default_factory=dict)
+    plugin_dirs: list[FilePath] = Field(
+        default_factory=lambda: [Path('/etc/wazo-busd/plugins.d'), Path('/usr/local/lib/wazo-busd/plugins')]
+    )
+    state_dir: FilePath = Path('/var/lib/wazo-busd')
+    extra_config_files: FilePath = Path('conf.d')
+    drain_timeout: Annotated[Duration, between('0s', '1h')] = 30.0
+    log_level: Annotated[Literal['debug', 'info', 'warning', 'error', 'critical'], BeforeValidator(_lower)] = 'info'
+    debug: bool = False
+
+
+def address(text: str, default_port: int) -> tuple[str, int]:
+    """Host and port of `host`, `host:port` or `[ipv6]:port`.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    match = re.fullmatch(r'(?:\[([0-9a-fA-F:.]+)\]|([^\s:/@\[\]]+))(?::([0-9]{1,5}))?', text)
+    if match is None or not 0 < int(match[3] or default_port) < 65_536:
+        raise ValueError('expected host, host:port or [ipv6]:port')
+    return match[1] or match[2], int(match[3] or default_port)

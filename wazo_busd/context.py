@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The context: what a plugin gets besides the event."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wazo_busd.work import Work, current_work
+
+if TYPE_CHECKING:
+    import aiohttp
+    import structlog
+
+
+Emit = Callable[[str, Any, str | None, Work | None], Awaitable[None]]
+"""Publishes a derived event: name, data, routing key, and the work that causes it."""
+
+
+class Context:
+    """What a plugin gets besides the event. There is no channel and no acknowledgement in reach.
+
+    Args:
+        name: the name of the handler.
+        options: its validated options: an instance of the plugin's model, or a map where the plugin has none.
+        log: a logger that knows the handler's name.
+        http: gives the shared HTTP session.
+        emit: publishes derived events.
+        state_dir: the directory that the handler may keep files in; it is made when it is asked for.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        options: Any,
+        *,
+        log: structlog.stdlib.BoundLogger,
+        http: Callable[[], aiohttp.ClientSession],
+        emit: Emit,
+        state_dir: Path,
+    ) -> None:
+        self.name = name
+        self.options = options
+        self.log = log
+        self._http = http
+        self._emit = emit
+        self._state_dir = state_dir
+        self._loop = asyncio.get_running_loop()
+
+    @property
+    def http(self) -> aiohttp.ClientSession:
+        """The HTTP session that all handlers share. Use it in `async` methods only."""
+        return self._http()
+
+    @property
+    def state_dir(self) -> Path:
+        """A directory of this handler's own, kept over restarts."""
+        self._state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+        return self._state_dir
+
+    def emit(self, name: str, data: Any, *, routing_key: str | None = None) -> Awaitable[None]:
+        """Publish a derived event on the hub, where any handler can match it.
+
+        In an `async` method, await it: it is done when the broker has confirmed. In a plain method, which runs in a
+        thread, it has been confirmed when the call returns. Its identity follows from the event that caused it, so that
+        the same fact, derived twice, has one id.
+
+        Args:
+            name: the name of the event, `busd.` first, as in `busd.call.missed`.
+            data: what it says; anything that JSON can hold.
+            routing_key: the key to publish with; the name if `None`.
+
+        Raises:
+            ValueError: the name does not begin with `busd.`.
+            wazo_busd.errors.BusError: the broker refuses it.
+        """
+        if not name.startswith('busd.'):
+            raise ValueError(f'a derived event is called busd.…, not {name!r}')
+        publishing = self._publish(name, data, routing_key, current_work.get())
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return _Confirmed(asyncio.run_coroutine_threadsafe(publishing, self._loop).result())
+        return publishing
+
+    async def _publish(self, name: str, data: Any, routing_key: str | None, work: Work | None) -> None:
+        await self._emit(name, data, routing_key, work)
+
+
+class _Confirmed:
+    """An awaitable that is done; for plain methods, which do not await."""
+
+    def __init__(self, result: None) -> None:
+        self._result = result
+
+    def __await__(self) -> Any:
+        yield from ()
+        return self._result

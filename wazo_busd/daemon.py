@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The daemon: start, run, drain, stop, each once and in this order."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Protocol
+
+import structlog
+
+from wazo_busd import __version__, logs, roster
+from wazo_busd.bus import Bus, ConsumerState
+from wazo_busd.codec import Limits
+from wazo_busd.config import Config, Configuration, load
+from wazo_busd.context import Context
+from wazo_busd.emission import emitter
+from wazo_busd.errors import ConfigurationError, Problem, in_order
+from wazo_busd.handler import Handler
+from wazo_busd.http import SharedSession
+from wazo_busd.notify import Notifier
+from wazo_busd.post import Post
+from wazo_busd.roster import Roster
+from wazo_busd.text import escape
+from wazo_busd.topology import Hub
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class MakeBus(Protocol):
+    """Makes the bus that the configuration asks for."""
+
+    def __call__(self, config: Config, on_change: Callable[[], None]) -> Bus:
+        """Make it.
+
+        Args:
+            config: the configuration.
+            on_change: called by the bus when its status is another.
+        """
+
+
+class Daemon:
+    """The whole process: one bus, one post a handler.
+
+    Args:
+        path: the main configuration file, read again on SIGHUP.
+        make_bus: makes the bus.
+        level: the log level, if the command line gives one.
+        debug: whether the command line asks for debugging.
+    """
+
+    def __init__(self, path: Path, make_bus: MakeBus, *, level: str | None = None, debug: bool = False) -> None:
+        self._path = path
+        self._make_bus = make_bus
+        self._level = level
+        self._debug = debug
+        self._notifier = Notifier()
+        self._http = SharedSession()
+        self._config = Config()
+        self._posts: dict[str, Post] = {}
+        self._broken: dict[str, str] = {}
+        """Handlers whose plugin cannot be imported, with the reason."""
+        self._bus: Bus
+        self._bus_task: asyncio.Task[None] | None = None
+        self._watchdog: asyncio.Task[None] | None = None
+        self._stopping = asyncio.Event()
+        self._reloading = asyncio.Event()
+
+    async def run(self, configuration: Configuration, names: Roster) -> None:
+        """Run until a signal says stop.
+
+        Args:
+            configuration: the configuration, without problems.
+            names: its handlers, without problems.
+
+        Raises:
+            ConfigurationError: the state directory cannot be used.
+        """
+        await self._start(configuration, names)
+        await self._serve()
+        await self._drain()
+        await self._stop()
+
+    def stop(self) -> None:
+        """Begin to drain; called a second time, wait no longer for running handlers."""
+        if self._stopping.is_set():
+            log.warning('hurrying', effect='handlers that still run are cancelled, and their events given out again')
+            for post in self._posts.values():
+                post.hurry()
+        self._stopping.set()
+
+    def reload(self) -> None:
+        """Read the configuration again."""
+        self._reloading.set()
+
+    async def _start(self, configuration: Configuration, names: Roster) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        log.info('starting', version=__version__, config=str(self._path))
+        problems = _state_dir_problems(configuration)
+        if problems:
+            raise ConfigurationError(problems)
+        await self._apply(configuration, names)
+        if self._notifier.watchdog_seconds:
+            self._watchdog = asyncio.create_task(self._prove_alive(), name='watchdog')
+        self._notifier.ready()
+        self._tell_status()
+
+    async def _serve(self) -> None:
+        """Until a signal says stop, or the bus fails in a way that nobody thought of."""
+        while not self._stopping.is_set():
+            waiting = [asyncio.create_task(each.wait()) for each in (self._stopping, self._reloading)]
+            bus = [self._bus_task] if self._bus_task else []
+            await asyncio.wait([*waiting, *bus], return_when=asyncio.FIRST_COMPLETED)
+            for signalled in waiting:
+                signalled.cancel()
+            if bus and bus[0].done():
+                bus[0].result()
+                raise RuntimeError('the bus ended by itself')
+            if self._reloading.is_set():
+                self._reloading.clear()
+                await self._reload()
+
+    async def _drain(self) -> None:
+        """Take nothing new, finish what was taken."""
+        self._notifier.stopping()
+        self._notifier.status('draining')
+        log.info('draining', timeout_seconds=self._config.drain_timeout)
+        await self._end(self._posts)
+
+    async def _stop(self) -> None:
+        await self._close_bus()
+        await self._http.close()
+        if self._watchdog is not None:
+            self._watchdog.cancel()
+        self._notifier.status('stopped')
+        log.info('stopped')
+
+    async def _reload(self) -> None:
+        """Change what changed; keep everything if anything is wrong."""
+        self._notifier.reloading()
+        configuration = load(self._path)
+        names = roster.call(configuration)
+        problems = [*configuration.problems, *names.problems, *names.failures]
+        problems += [] if problems else _state_dir_problems(configuration)
+        if problems:
+            for problem in in_order(problems):
+                log.error('configuration_problem', problem=str(problem))
+            log.error(
+                'reload_refused',
+                problems=len(problems),
+                effect='the daemon goes on with what it has',
+                hint=f'wazo-busd check -c {self._path}',
+            )
+        else:
+            await self._apply(configuration, names)
+        self._notifier.ready()
+        self._tell_status()
+
+    async def _apply(self, configuration: Configuration, names: Roster) -> None:
+        """Go over to a configuration: end the handlers that are gone or changed, begin the new and the changed."""
+        old, new = self._config, configuration.config
+        logs.configure(self._level or new.log_level, debug=self._debug or new.debug)
+        same_bus = self._bus_task is not None and (old.bus, old.state_dir) == (new.bus, new.state_dir)
+        kept = {
+            name
+            for name, post in self._posts.items()
+            if same_bus and name in names.handlers and post.handler.is_same(names.handlers[name])
+        }
+        await self._end({name: post for name, post in self._posts.items() if name not in kept})
+        self._config = new
+        if not same_bus:
+            await self._close_bus()
+            self._bus = self._make_bus(new, self._tell_status)
+            self._bus_task = asyncio.create_task(self._bus.run(), name='bus')
+        self._broken = {problem.handler: problem.message for problem in names.failures}
+        for problem in names.failures:
+            log.error('plugin_broken', problem=str(problem), effect='its handler does not run; the others do')
+        begun = [name for name in names.handlers if name not in kept]
+        for name in begun:
+            self._posts[name] = self._post(names.handlers[name], self._bus)
+            self._posts[name].begin()
+        await self._bus.keep_only({name for name, handler in new.handlers.items() if handler.enabled})
+        log.info('configuration_applied', kept=' '.join(sorted(kept)), begun=' '.join(sorted(begun)))
+
+    def _post(self, handler: Handler, bus: Bus) -> Post:
+        config = self._config
+        queue = Hub(config.bus.namespace).handler_queue(handler.name, handler.match, handler.config.queue)
+
+        def context() -> Context:
+            return Context(
+                handler.name,
+                handler.options,
+                log=structlog.stdlib.get_logger().bind(handler=handler.name),
+                http=self._http.get,
+                emit=emitter(bus.publish),
+                state_dir=config.state_dir / 'handlers' / handler.name,
+            )
+
+        limits = Limits(size=config.bus.max_body_size, depth=config.bus.max_depth)
+        return Post(handler, queue, bus=bus, context=context, limits=limits)
+
+    async def _end(self, posts: dict[str, Post]) -> None:
+        """End some posts, all at the same time."""
+        ending: list[Coroutine[Any, Any, None]] = [post.end(self._config.drain_timeout) for post in posts.values()]
+        await asyncio.gather(*ending)
+        for name in list(posts):
+            del self._posts[name]
+
+    async def _close_bus(self) -> None:
+        if self._bus_task is not None:
+            await self._bus.close()
+            await self._bus_task
+            self._bus_task = None
+
+    async def _prove_alive(self) -> None:
+        """Tell systemd's watchdog that the loop turns; a loop that is stuck tells nothing."""
+        while True:
+            self._notifier.alive()
+            await asyncio.sleep(self._notifier.watchdog_seconds / 3)
+
+    def _tell_status(self) -> None:
+        if self._bus_task is None or self._stopping.is_set():
+            return
+        status = self._bus.status()
+        consuming = sum(each.state is ConsumerState.CONSUMING for each in status.consumers.values())
+        parts = [status.summary, f'{consuming} of {len(self._posts) + len(self._broken)} handlers consume']
+        parts += [f'{name}: {each.detail}' for name, each in status.consumers.items() if each.detail]
+        parts += [f'{name}: {reason}' for name, reason in self._broken.items()]
+        self._notifier.status(escape('; '.join(parts)))
+
+
+def _state_dir_problems(configuration: Configuration) -> list[Problem]:
+    """Make the state directory, and say what keeps it from being used."""
+    path = configuration.config.state_dir
+    try:
+        path.mkdir(mode=0o750, parents=True, exist_ok=True)
+        probe = path / '.writable'
+        probe.write_bytes(b'')
+        probe.unlink()
+    except OSError as error:
+        text = f'{path} cannot be used: {error.strerror}'
+        hint = 'name a directory that this user can write, as in state_dir: /var/lib/wazo-busd'
+        return [configuration.document.problem(('state_dir',), text, hint)]
+    return []

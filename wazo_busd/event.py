@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The event: an immutable fact that a service announced."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+FIELDS = (
+    'data',
+    'headers',
+    'metadata',
+    'name',
+    'routing_key',
+    'exchange',
+    'tenant_uuid',
+    'origin_uuid',
+    'required_acl',
+)
+"""What a dotted field of the configuration can begin with."""
+
+_USER_UUID_HEADER = 'user_uuid:'
+
+
+class Event:
+    """One fact that a service announced, as it came over the bus.
+
+    Everything that follows from the wire is derived when it is first asked for, so an event that is only matched and
+    dropped costs little. An event is never changed: its attributes are read-only.
+
+    Args:
+        name: the event's name, from the header `name`, else from the body; `''` where neither has one.
+        data: the body's `data`; `None` where the body has none.
+        routing_key: the key that the service published with.
+        exchange: the exchange that the service published on; `''` for an event that no broker carried.
+        headers: the AMQP headers, decoded.
+        metadata: the whole decoded body; its keys beside `data` are what old hosts sent instead of headers.
+        body: the bytes of the body, which `id` is computed from.
+        received_at: when it arrived here, in Unix seconds.
+        redelivered: whether the broker gave it out before.
+        attempt: 1-based ordinal of the present try.
+        id: the identity it carries if it is a copy; computed from the wire otherwise.
+    """
+
+    __slots__ = (
+        '_attempt',
+        '_body',
+        '_data',
+        '_exchange',
+        '_headers',
+        '_id',
+        '_metadata',
+        '_name',
+        '_received_at',
+        '_redelivered',
+        '_routing_key',
+    )
+
+    def __init__(
+        self,
+        name: str,
+        data: Any = None,
+        *,
+        routing_key: str = '',
+        exchange: str = '',
+        headers: Mapping[str, Any] | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        body: bytes = b'',
+        received_at: float = 0.0,
+        redelivered: bool = False,
+        attempt: int = 1,
+        id: str | None = None,  # noqa: A002 — the word of the glossary
+    ) -> None:
+        self._name = name
+        self._data = data
+        self._routing_key = routing_key
+        self._exchange = exchange
+        self._headers = headers if headers is not None else {}
+        self._metadata = metadata if metadata is not None else {}
+        self._body = body
+        self._received_at = received_at
+        self._redelivered = redelivered
+        self._attempt = attempt
+        self._id = id
+
+    @property
+    def name(self) -> str:
+        """The name of the event; `''` where it has none."""
+        return self._name
+
+    @property
+    def data(self) -> Any:
+        """What the event says; `None` where it has no data."""
+        return self._data
+
+    @property
+    def routing_key(self) -> str:
+        """The key it was published with."""
+        return self._routing_key
+
+    @property
+    def exchange(self) -> str:
+        """The exchange it was published on."""
+        return self._exchange
+
+    @property
+    def headers(self) -> Mapping[str, Any]:
+        """The AMQP headers."""
+        return self._headers
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The decoded body, `data` included."""
+        return self._metadata
+
+    @property
+    def body(self) -> bytes:
+        """The bytes of the body, as they came."""
+        return self._body
+
+    @property
+    def received_at(self) -> float:
+        """When it arrived here, in Unix seconds."""
+        return self._received_at
+
+    @property
+    def redelivered(self) -> bool:
+        """Whether the broker gave it out before."""
+        return self._redelivered
+
+    @property
+    def attempt(self) -> int:
+        """The 1-based ordinal of the present try."""
+        return self._attempt
+
+    def __repr__(self) -> str:
+        return f'<Event {self._name!r} on {self._routing_key!r}>'
+
+    @property
+    def id(self) -> str:
+        """The identity: 32 hex digits of a hash over exchange, routing key and body.
+
+        Two genuine events of a 2019 host can be identical to the byte, so the same id does not prove a repeat.
+        """
+        if self._id is None:
+            digest = hashlib.blake2b(digest_size=16)
+            for part in (self._exchange.encode(), self._routing_key.encode(), self._body):
+                digest.update(len(part).to_bytes(8, 'big'))
+                digest.update(part)
+            self._id = digest.hexdigest()
+        return self._id
+
+    @property
+    def origin_uuid(self) -> str | None:
+        """The UUID of the Wazo host that published it; `None` where it is unknown."""
+        return self._text('origin_uuid')
+
+    @property
+    def tenant_uuid(self) -> str | None:
+        """The tenant it belongs to, from the header, else from the body, else from `data`; `None` where unknown."""
+        found = self._text('tenant_uuid')
+        if found is None and isinstance(self._data, Mapping):
+            found = _known(self._data.get('tenant_uuid'))
+        return found
+
+    @property
+    def required_acl(self) -> str | None:
+        """The access that a client needs to see it; `None` where the event has none or says null."""
+        return self._text('required_acl')
+
+    @property
+    def user_uuids(self) -> tuple[str, ...]:
+        """The users it concerns, from the headers `user_uuid:UUID: true`.
+
+        Hosts of 2019 send a header `user_uuid:None` where a channel has no user; it names nobody.
+        """
+        start = len(_USER_UUID_HEADER)
+        return tuple(
+            name[start:]
+            for name, value in self._headers.items()
+            if value is True and name.startswith(_USER_UUID_HEADER) and _known(name[start:])
+        )
+
+    @property
+    def timestamp(self) -> datetime | None:
+        """When the service says it happened, aware; `None` where it does not say.
+
+        Wazo sends the publisher's local time without a zone, which is only right on the same host.
+        """
+        text = self._text('timestamp')
+        if text is None:
+            return None
+        try:
+            return datetime.fromisoformat(text).astimezone()
+        except (ValueError, OverflowError, OSError):
+            return None
+
+    def _text(self, key: str) -> str | None:
+        found = _known(self._headers.get(key))
+        return _known(self._metadata.get(key)) if found is None else found
+
+
+def _known(value: Any) -> str | None:
+    """The text of `value`; `None` for what is no text, is empty, or is Python's `None` printed by a publisher."""
+    if isinstance(value, (bytes, bytearray)):
+        value = bytes(value).decode('utf-8', 'replace')
+    if not isinstance(value, str) or value in ('', 'None'):
+        return None
+    return value

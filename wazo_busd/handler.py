@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The handler: a configured use of a plugin."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from wazo_busd.config import HandlerConfig
+from wazo_busd.context import Context
+from wazo_busd.event import Event
+from wazo_busd.patterns import Matcher
+from wazo_busd.plugin import Method, Plugin
+from wazo_busd.work import Call
+
+
+class FreeOptions(dict[str, Any]):
+    """The options of a plugin without a model, read as `options['url']` or `options.url`."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f'there is no option {name!r}; there are: {", ".join(self) or "none"}') from None
+
+
+class Handler:
+    """A plugin with a name, what it matches, and its options.
+
+    Args:
+        name: the name in the configuration.
+        plugin: the plugin.
+        config: what the configuration says of it.
+        options: its options, validated by the plugin's model; a map where the plugin has none.
+    """
+
+    def __init__(self, name: str, plugin: Plugin, config: HandlerConfig, options: Any) -> None:
+        self.name = name
+        self.plugin = plugin
+        self.config = config
+        self.options = options
+        self.match = tuple(config.match or plugin.match)
+        self.concurrency = config.concurrency or plugin.concurrency
+        self._matcher = Matcher(self.match)
+        self._instance: Any = None
+        self._calls: list[tuple[Matcher | None, Call]] = []
+
+    def is_same(self, other: Handler) -> bool:
+        """Whether `other` would do exactly what this one does, so that a reload can leave it alone."""
+        return (self.name, self.config, self.plugin.source, self.plugin.version) == (
+            other.name,
+            other.config,
+            other.plugin.source,
+            other.plugin.version,
+        )
+
+    async def start(self, context: Context) -> None:
+        """Make the plugin's instance and let it start.
+
+        Args:
+            context: what the plugin gets.
+
+        Raises:
+            Exception: whatever the plugin's code raises.
+        """
+        if self.plugin.factory is not None:
+            self._instance = _construct(self.plugin.factory, context)
+            await _maybe(getattr(self._instance, 'start', None), context)
+        self._calls = [self._bound(method, context) for method in self.plugin.methods]
+
+    async def stop(self) -> None:
+        """Let the plugin stop: close what it opened, flush what it holds.
+
+        Raises:
+            Exception: whatever the plugin's code raises.
+        """
+        await _maybe(getattr(self._instance, 'stop', None), None)
+
+    def call_for(self, event: Event) -> Call | None:
+        """The method that takes `event`; `None` if the event is not for this handler.
+
+        What the configuration matches decides. Among several methods, the first in the code that declared the event
+        takes it.
+        """
+        if not self._matcher.matches(event.routing_key):
+            return None
+        for matcher, call in self._calls:
+            if matcher is None or matcher.matches(event.routing_key):
+                return call
+        return None
+
+    def _bound(self, method: Method, context: Context) -> tuple[Matcher | None, Call]:
+        function = method.function if self._instance is None else getattr(self._instance, method.name)
+        if method.wants_context:
+
+            def run(event: Event) -> Any:
+                return function(event, context)
+        else:
+            run = function
+        # A plugin of one method takes all that the configuration lets through, whatever the method declared.
+        alone = len(self.plugin.methods) == 1 or not method.match
+        return None if alone else Matcher(method.match), Call(run, method.blocking)
+
+
+def _construct(factory: type, context: Context) -> Any:
+    parameters = inspect.signature(factory).parameters.values()
+    takes = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
+    return factory(context) if takes else factory()
+
+
+async def _maybe(function: Callable[..., Any] | None, context: Context | None) -> None:
+    """Call `start` or `stop` if the plugin has it, with the context if it takes one, and await what it gives."""
+    if function is None:
+        return
+    result = function(context) if context is not None and inspect.signature(function).parameters else function()
+    if isinstance(result, Awaitable):
+        await result

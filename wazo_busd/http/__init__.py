@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""HTTP: the session that handlers share."""
+
+from wazo_busd.http.client import SharedSession
+
+__all__ = ['SharedSession']

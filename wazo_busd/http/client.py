@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The HTTP session that all handlers share, opened when the first of them asks for it."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from wazo_busd import __version__
+
+_TOTAL_SECONDS = 30.0
+_CONNECT_SECONDS = 5.0
+_CONNECTIONS = 100
+_CONNECTIONS_PER_HOST = 20
+
+
+class SharedSession:
+    """One `aiohttp.ClientSession` for the life of the daemon, with bounded connections."""
+
+    def __init__(self) -> None:
+        self._session: aiohttp.ClientSession | None = None
+
+    def get(self) -> aiohttp.ClientSession:
+        """The session. It has a timeout, connections are bounded, and cookies are not kept."""
+        if self._session is None or self._session.closed:
+            # A handler may have closed what is not its own; the others go on.
+            self._session = aiohttp.ClientSession(
+                timeout=aiohttp.ClientTimeout(total=_TOTAL_SECONDS, connect=_CONNECT_SECONDS),
+                connector=aiohttp.TCPConnector(limit=_CONNECTIONS, limit_per_host=_CONNECTIONS_PER_HOST),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={'User-Agent': f'wazo-busd/{__version__}'},
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close what is open; the next `get` opens a new one."""
+        session, self._session = self._session, None
+        if session is not None:
+            await session.close()

@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The bus in memory: the same topology and the same promises inside one process, for tests and demonstrations."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from wazo_busd.bus import NOT_STARTED, BusStatus, ConsumerState, ConsumerStatus
+from wazo_busd.delivery import Accept, Delivery, PlainProperties
+from wazo_busd.outcome import Reason
+from wazo_busd.patterns import Matcher
+from wazo_busd.topology import HandlerQueue, Hub
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """An event that a handler gave up on.
+
+    Attributes:
+        body: the bytes of the body.
+        exchange: the exchange it was published on.
+        routing_key: the key it was published with.
+        headers: its headers.
+        reason: why the handler gave up.
+    """
+
+    body: bytes
+    exchange: str
+    routing_key: str
+    headers: Mapping[str, Any]
+    reason: Reason
+
+
+@dataclass(slots=True)
+class _Stored:
+    """What lies in a queue."""
+
+    body: bytes
+    exchange: str
+    routing_key: str
+    headers: Mapping[str, Any]
+    redelivered: bool = False
+
+
+class MemoryBus:
+    """Exchanges, queues and dead letters of one process. Nothing survives it.
+
+    Args:
+        namespace: what every name of ours begins with.
+        prefetch: how many deliveries of a handler may be unsettled.
+        on_change: called when the status is another.
+    """
+
+    def __init__(
+        self, namespace: str = 'wazo-busd', *, prefetch: int = 256, on_change: Callable[[], None] = lambda: None
+    ) -> None:
+        self.hub = Hub(namespace)
+        self.dead_letters: dict[str, list[DeadLetter]] = {}
+        """The dead letters, by handler."""
+        self._prefetch = prefetch
+        self._on_change = on_change
+        self._queues: dict[str, _MemoryQueue] = {}
+        self._closing = asyncio.Event()
+
+    async def run(self) -> None:
+        """See `wazo_busd.bus.Bus.run`."""
+        await self._closing.wait()
+
+    def attach(self, queue: HandlerQueue, accept: Accept | None) -> None:
+        """See `wazo_busd.bus.Bus.attach`."""
+        existing = self._queues.get(queue.handler)
+        if existing is None:
+            existing = self._queues[queue.handler] = _MemoryQueue(self, self._prefetch)
+        existing.open(queue, accept)
+        self._on_change()
+
+    async def cancel(self, handler: str) -> None:
+        """See `wazo_busd.bus.Bus.cancel`."""
+        self._queues[handler].cancel()
+        self._on_change()
+
+    async def detach(self, handler: str, timeout_seconds: float) -> None:
+        """See `wazo_busd.bus.Bus.detach`."""
+        self._queues[handler].give_back()
+        self._on_change()
+
+    async def keep_only(self, handlers: Collection[str]) -> None:
+        """See `wazo_busd.bus.Bus.keep_only`."""
+        for name, queue in self._queues.items():
+            if name not in handlers:
+                queue.matcher = Matcher(())
+
+    async def publish(self, routing_key: str, body: bytes, headers: Mapping[str, Any]) -> None:
+        """See `wazo_busd.bus.Bus.publish`."""
+        self.send(self.hub.exchange.name, routing_key, body, headers)
+
+    async def close(self) -> None:
+        """See `wazo_busd.bus.Bus.close`."""
+        self._closing.set()
+
+    def status(self) -> BusStatus:
+        """See `wazo_busd.bus.Bus.status`."""
+        return BusStatus(
+            True,
+            'in memory, without RabbitMQ',
+            {name: queue.status for name, queue in self._queues.items() if queue.is_attached},
+        )
+
+    def send(self, exchange: str, routing_key: str, body: bytes, headers: Mapping[str, Any]) -> None:
+        """Publish as a service would.
+
+        Args:
+            exchange: `xivo`, `wazo-headers` or the hub; all lead to the hub.
+            routing_key: the key.
+            body: the body.
+            headers: the headers.
+        """
+        for queue in self._queues.values():
+            if queue.matcher.matches(routing_key):
+                queue.put(_Stored(body, exchange, routing_key, headers))
+
+    def backlog(self, handler: str) -> int:
+        """How many events of a handler wait or are unsettled."""
+        queue = self._queues[handler]
+        return len(queue.waiting) + len(queue.unsettled)
+
+
+class _MemoryQueue:
+    """A handler's queue, and the acknowledger of what it delivers."""
+
+    def __init__(self, bus: MemoryBus, prefetch: int) -> None:
+        self.accept: Accept | None = None
+        self.matcher = Matcher(())
+        self.waiting: deque[_Stored] = deque()
+        self.unsettled: dict[int, _Stored] = {}
+        self.status = ConsumerStatus(ConsumerState.WAITING)
+        self.is_attached = False
+        self._bus = bus
+        self._prefetch = prefetch
+        self._limit = 0
+        self._tags = itertools.count(1)
+        self._pumping = False
+
+    def open(self, queue: HandlerQueue, accept: Accept | None) -> None:
+        self.matcher = Matcher(queue.patterns)
+        self._limit = int(dict(queue.queue.arguments)['x-max-length'])
+        self.accept = accept
+        self.status = (
+            ConsumerStatus(ConsumerState.CONSUMING) if accept else ConsumerStatus(ConsumerState.WAITING, NOT_STARTED)
+        )
+        self.is_attached = True
+        self._schedule()
+
+    def cancel(self) -> None:
+        self.accept = None
+        self.status = ConsumerStatus(ConsumerState.CANCELLED)
+
+    def put(self, stored: _Stored) -> None:
+        self.waiting.append(stored)
+        if len(self.waiting) > self._limit:
+            self.waiting.popleft()
+        self._schedule()
+
+    def give_back(self) -> None:
+        """What is not settled goes back to where it was."""
+        self.accept = None
+        self.is_attached = False
+        for stored in reversed(self.unsettled.values()):
+            stored.redelivered = True
+            self.waiting.appendleft(stored)
+        self.unsettled.clear()
+
+    def ack(self, delivery: Delivery) -> None:
+        if self.unsettled.pop(delivery.tag, None) is not None:
+            self._schedule()
+
+    def dead_letter(self, delivery: Delivery, reason: Reason) -> None:
+        stored = self.unsettled.get(delivery.tag)
+        if stored is not None:
+            self._bus.dead_letters.setdefault(reason.handler, []).append(
+                DeadLetter(stored.body, stored.exchange, stored.routing_key, stored.headers, reason)
+            )
+            self.ack(delivery)
+
+    def leave(self, delivery: Delivery) -> None:
+        """It is given back when the handler is detached."""
+
+    def _schedule(self) -> None:
+        if not self._pumping and self.accept is not None:
+            self._pumping = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pumping = False
+        while self.accept is not None and self.waiting and len(self.unsettled) < self._prefetch:
+            stored = self.waiting.popleft()
+            tag = next(self._tags)
+            self.unsettled[tag] = stored
+            self.accept(
+                Delivery(
+                    tag,
+                    body=stored.body,
+                    exchange=stored.exchange,
+                    routing_key=stored.routing_key,
+                    properties=PlainProperties(stored.headers),
+                    redelivered=stored.redelivered,
+                    received_at=time.time(),
+                    acknowledger=self,
+                )
+            )

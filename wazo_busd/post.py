@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The post: one handler at its work, from its start to its end."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from traceback import TracebackException
+
+import structlog
+
+from wazo_busd.bus import Bus
+from wazo_busd.codec import Limits
+from wazo_busd.context import Context
+from wazo_busd.dispatcher import Dispatcher
+from wazo_busd.handler import Handler
+from wazo_busd.topology import HandlerQueue
+
+_START_SECONDS = 60.0
+_STOP_SECONDS = 10.0
+_FIRST_PAUSE_SECONDS = 1.0
+_LAST_PAUSE_SECONDS = 60.0
+_LEAST_SECONDS = 1.0
+"""So long each step of an end may take, however late it is."""
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Post:
+    """Starts a handler, lets it consume, and ends it without losing or repeating an event.
+
+    Args:
+        handler: the handler.
+        queue: its queue.
+        bus: where its events come from.
+        context: makes what its plugin gets.
+        limits: what a body may be at most.
+    """
+
+    def __init__(
+        self, handler: Handler, queue: HandlerQueue, *, bus: Bus, context: Callable[[], Context], limits: Limits
+    ) -> None:
+        self.handler = handler
+        self.dispatcher: Dispatcher | None = None
+        self._queue = queue
+        self._bus = bus
+        self._context = context
+        self._limits = limits
+        self._starting: asyncio.Task[None] | None = None
+        self._has_started = False
+        self._hurried = False
+
+    def begin(self) -> None:
+        """Start the plugin and consume. Until it has started, its events gather in its queue."""
+        self._bus.attach(self._queue, None)
+        self._starting = asyncio.create_task(self._start(), name=f'start/{self.handler.name}')
+
+    async def end(self, timeout_seconds: float) -> None:
+        """Take no more events, finish what runs, give back the rest, stop the plugin.
+
+        Args:
+            timeout_seconds: how long all that may take; who is late is named and cancelled.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        name = self.handler.name
+        if self._starting is not None:
+            self._starting.cancel()
+            _, ignoring = await asyncio.wait([self._starting], timeout=max(_LEAST_SECONDS, timeout_seconds))
+            if ignoring:
+                log.error('handler_ignores_cancellation', handler=name, **{'while': 'starting'})
+        if self.dispatcher is None:
+            await self._bus.detach(name, 0.0)
+        else:
+            await self._bus.cancel(name)
+            await self.dispatcher.drain(0.0 if self._hurried else deadline - time.monotonic())
+            await self._bus.detach(name, max(_LEAST_SECONDS, deadline - time.monotonic()))
+        if self._has_started:
+            await self._stop_plugin()
+
+    def hurry(self) -> None:
+        """Let an `end` that is under way wait no longer."""
+        self._hurried = True
+        if self.dispatcher is not None:
+            self.dispatcher.hurry()
+
+    async def _start(self) -> None:
+        """Start the plugin, again and again if it cannot: what it needs may come up later than we."""
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                async with asyncio.timeout(_START_SECONDS):
+                    await self.handler.start(self._context())
+                self._has_started = True
+                break
+            except BaseException as error:
+                if _is_cancelled():
+                    # Whatever the plugin has made of it: nobody wants it to start any more.
+                    return
+                log.error(
+                    'handler_not_started',
+                    handler=self.handler.name,
+                    plugin=self.handler.plugin.name,
+                    error=_told(error),
+                    retry_seconds=round(pause),
+                    effect='its events wait in its queue',
+                    exc_info=not isinstance(error, OSError),
+                )
+            await asyncio.sleep(pause * random.uniform(0.8, 1.0))
+            pause = min(pause * 2, _LAST_PAUSE_SECONDS)
+        if _is_cancelled():
+            return
+        dispatcher = Dispatcher(self.handler, self._limits)
+        await self._bus.detach(self.handler.name, 0.0)
+        self._bus.attach(self._queue, dispatcher.accept)
+        self.dispatcher = dispatcher
+        log.info('handler_started', handler=self.handler.name, plugin=self.handler.plugin.name)
+
+    async def _stop_plugin(self) -> None:
+        try:
+            async with asyncio.timeout(_STOP_SECONDS):
+                await self.handler.stop()
+        except BaseException as error:
+            # A plugin may raise anything, and often a cancellation, from a task of its own that it has cancelled.
+            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+                raise
+            log.error('handler_stop_failed', handler=self.handler.name, error=_told(error))
+
+
+def _is_cancelled() -> bool:
+    """Whether somebody wants the running task to end, in contrast to what it raises itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _told(error: BaseException) -> str:
+    # Never raises, unlike an error that is itself broken.
+    return f'{type(error).__name__}: {TracebackException.from_exception(error, limit=0)}'

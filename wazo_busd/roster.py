@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The roster: the handlers that a configuration asks for, and what is wrong with the others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from traceback import TracebackException
+from typing import Any
+
+from pydantic import ValidationError
+
+from wazo_busd.config import Configuration, Document, HandlerConfig, explain
+from wazo_busd.errors import PluginError, PluginImportError, Problem
+from wazo_busd.handler import FreeOptions, Handler
+from wazo_busd.loader import Loader
+from wazo_busd.plugin import Plugin
+
+
+@dataclass(slots=True)
+class Roster:
+    """The handlers of a configuration.
+
+    Attributes:
+        handlers: those that can be started, by name.
+        problems: mistakes in the configuration: nothing may start with them.
+        failures: plugins whose code cannot be imported: they take out their own handlers, and nothing else.
+    """
+
+    handlers: dict[str, Handler] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    failures: list[Problem] = field(default_factory=list)
+
+
+def call(configuration: Configuration) -> Roster:
+    """Load the plugins of all enabled handlers and check their options.
+
+    Args:
+        configuration: what the files say; its own problems are not repeated.
+    """
+    roster = Roster()
+    loader = Loader(configuration.config.plugin_dirs)
+    for directory, reason in loader.unreadable.items():
+        text = f'{directory} cannot be listed: {reason}'
+        roster.problems.append(configuration.document.problem(('plugin_dirs',), text, f'ls -ld {directory}'))
+    for name, config in configuration.config.handlers.items():
+        if config.enabled:
+            _enlist(roster, loader, name, config, configuration)
+    return roster
+
+
+def _enlist(roster: Roster, loader: Loader, name: str, config: HandlerConfig, configuration: Configuration) -> None:
+    document, prefetch = configuration.document, configuration.config.bus.prefetch
+    place = ('handlers', name)
+    try:
+        plugin = loader.load(config.plugin)
+    except PluginImportError as error:
+        roster.failures.append(document.problem((*place, 'plugin'), error.text, error.hint))
+        return
+    except PluginError as error:
+        roster.problems.append(document.problem((*place, 'plugin'), error.text, error.hint))
+        return
+    options, problems = _options(plugin, name, config, document)
+    if config.concurrency is not None and config.concurrency > prefetch:
+        text = (
+            f'{config.concurrency} is more than bus.prefetch, {prefetch}: no more events than that are taken at a time'
+        )
+        problems.append(document.problem((*place, 'concurrency'), text, f'bus: {{prefetch: {config.concurrency}}}'))
+    if not (config.match or plugin.match) and (*place, 'match') not in document.origins:
+        problems.append(
+            document.problem(
+                place, f'the plugin {plugin.name!r} takes any event, so say which', 'add a line match: [calls.#]'
+            )
+        )
+    roster.problems.extend(problems)
+    if not problems and (config.match or plugin.match):
+        roster.handlers[name] = Handler(name, plugin, config, options)
+
+
+def _options(plugin: Plugin, name: str, config: HandlerConfig, document: Document) -> tuple[Any, list[Problem]]:
+    if plugin.options is None:
+        return FreeOptions(config.options), []
+    place = ('handlers', name, 'options')
+    try:
+        return plugin.options.model_validate(config.options), []
+    except ValidationError as error:
+        return None, explain(error, plugin.options, document, place)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 — the model is the plugin's own code, and may raise anything
+        said = TracebackException.from_exception(error, limit=0)
+        text = f'the plugin {plugin.name!r} cannot check its options: {type(error).__name__}: {said}'
+        return None, [document.problem(place, text, f'mend {plugin.source}')]

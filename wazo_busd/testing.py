@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""For the tests of plugins: run one on events, without a broker and without sleeping.
+
+    from wazo_busd.testing import Outcome, deliver, make_event
+
+    async def test_rings_the_bell() -> None:
+        assert await deliver(ring_the_bell, make_event('call_ended')) == [Outcome.DONE]
+
+wazo-busd tests its own plugins with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from wazo_busd.codec import Limits, encode
+from wazo_busd.config import HandlerConfig
+from wazo_busd.context import Context
+from wazo_busd.delivery import Delivery, PlainProperties
+from wazo_busd.dispatcher import Dispatcher
+from wazo_busd.event import Event
+from wazo_busd.handler import FreeOptions, Handler
+from wazo_busd.http import SharedSession
+from wazo_busd.outcome import Outcome, Reason
+from wazo_busd.plugin import describe
+from wazo_busd.work import Work
+
+__all__ = ['Emitted', 'Outcome', 'Outcomes', 'Reason', 'deliver', 'make_event']
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """A derived event that the plugin has published.
+
+    Attributes:
+        name: its name.
+        data: what it says.
+        routing_key: the key it was published with.
+    """
+
+    name: str
+    data: Any
+    routing_key: str
+
+
+class Outcomes(list[Outcome]):
+    """What became of the events, in their order.
+
+    Attributes:
+        reasons: why the plugin gave up, for each event that is dead.
+        emitted: the derived events that it published.
+    """
+
+    def __init__(self, outcomes: Iterable[Outcome], reasons: list[Reason], emitted: list[Emitted]) -> None:
+        super().__init__(outcomes)
+        self.reasons = reasons
+        self.emitted = emitted
+
+
+def make_event(
+    name: str,
+    data: Any = None,
+    *,
+    routing_key: str | None = None,
+    exchange: str = 'wazo-headers',
+    headers: Mapping[str, Any] | None = None,
+    redelivered: bool = False,
+) -> Event:
+    """An event as a Wazo host sends it.
+
+    Args:
+        name: its name.
+        data: what it says.
+        routing_key: the key it was published with; its name if `None`.
+        exchange: the exchange it was published on.
+        headers: headers beside `name`, such as `tenant_uuid`.
+        redelivered: whether the broker gave it out before.
+    """
+    own = {'name': name, **(headers or {})}
+    content = {**own, 'data': data}
+    return Event(
+        name,
+        data,
+        routing_key=name if routing_key is None else routing_key,
+        exchange=exchange,
+        headers=own,
+        metadata=content,
+        body=encode(content),
+        received_at=time.time(),
+        redelivered=redelivered,
+    )
+
+
+async def deliver(
+    plugin: Any,
+    *events: Event,
+    options: Mapping[str, Any] | None = None,
+    name: str = 'test',
+    state_dir: Path | None = None,
+    **config: Any,
+) -> Outcomes:
+    """Start a plugin, run it on events through the daemon's own dispatcher, stop it.
+
+    Args:
+        plugin: the function, class or module.
+        events: what it is run on, in this order.
+        options: its options, as the configuration would say them.
+        name: the name of the handler.
+        state_dir: the directory it may keep files in; one that is removed afterwards if `None`.
+        config: other keys of a handler: `concurrency`, `order_by`, `timeout`, `match`.
+
+    Returns:
+        What became of the events.
+
+    Raises:
+        wazo_busd.errors.PluginError: it is no plugin.
+        pydantic.ValidationError: the options are not what it asks for.
+        Exception: whatever its `start` or `stop` raises.
+    """
+    described = describe(plugin, name='test', source='a test', version='0')
+    given = dict(options or {})
+    validated = FreeOptions(given) if described.options is None else described.options.model_validate(given)
+    handler = Handler(
+        name, described, HandlerConfig.model_validate({'plugin': 'test', 'match': '#', **config}), validated
+    )
+    http = SharedSession()
+    emitted: list[Emitted] = []
+
+    async def emit(emitted_name: str, data: Any, routing_key: str | None, work: Work | None) -> None:
+        emitted.append(Emitted(emitted_name, data, routing_key or emitted_name))
+
+    with tempfile.TemporaryDirectory() as temporary:
+        context = Context(
+            name,
+            validated,
+            log=structlog.stdlib.get_logger().bind(handler=name),
+            http=http.get,
+            emit=emit,
+            state_dir=state_dir or Path(temporary),
+        )
+        try:
+            await handler.start(context)
+            try:
+                deliveries, reasons = await _run(handler, events)
+            finally:
+                await handler.stop()
+        finally:
+            await http.close()
+    return Outcomes([each.settled for each in deliveries if each.settled], reasons, emitted)
+
+
+async def _run(handler: Handler, events: Iterable[Event]) -> tuple[list[Delivery], list[Reason]]:
+    acknowledger = _Recorder()
+    deliveries = [_delivery(number, event, acknowledger) for number, event in enumerate(events)]
+    acknowledger.missing = len(deliveries)
+    dispatcher = Dispatcher(handler, Limits())
+    for delivery in deliveries:
+        dispatcher.accept(delivery)
+    if deliveries:
+        await acknowledger.all_settled.wait()
+    await dispatcher.drain(0.0)
+    return deliveries, [acknowledger.reasons[each.tag] for each in deliveries if each.tag in acknowledger.reasons]
+
+
+def _delivery(number: int, event: Event, acknowledger: _Recorder) -> Delivery:
+    return Delivery(
+        number,
+        body=event.body,
+        exchange=event.exchange,
+        routing_key=event.routing_key,
+        properties=PlainProperties(event.headers),
+        redelivered=event.redelivered,
+        received_at=event.received_at,
+        acknowledger=acknowledger,
+    )
+
+
+class _Recorder:
+    """An acknowledger that only notes that everything is settled."""
+
+    def __init__(self) -> None:
+        self.missing = 0
+        self.reasons: dict[int, Reason] = {}
+        self.all_settled = asyncio.Event()
+
+    def ack(self, delivery: Delivery) -> None:
+        self.missing -= 1
+        if not self.missing:
+            self.all_settled.set()
+
+    def dead_letter(self, delivery: Delivery, reason: Reason) -> None:
+        self.reasons[delivery.tag] = reason
+        self.ack(delivery)
+
+    def leave(self, delivery: Delivery) -> None:
+        self.ack(delivery)
