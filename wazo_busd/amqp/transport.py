@@ -38,7 +38,7 @@ class Transport(TransportFactory):
         self.cutter = FrameCutter(body_limit)
         self._tls = tls
         self._server_name = server_name
-        self._transport: asyncio.Transport | None = None
+        self._socket: asyncio.Transport | None = None
         self._protocol: _Protocol | None = None
 
     @property
@@ -57,20 +57,28 @@ class Transport(TransportFactory):
         protocol = _Protocol(reader, self.cutter)
         if url.host is None or url.port is None:
             raise AMQPConnectionError('an address has a host and a port')
-        name = (self._server_name or url.host) if self._tls else None
         try:
-            transport, _ = await loop.create_connection(
-                lambda: protocol, url.host, url.port, ssl=self._tls, server_hostname=name
-            )
+            # TLS is put on in a second step, to keep hold of the socket: what has begun to say goodbye in TLS can no
+            # longer be aborted (Python 3.11.2, Debian 12's, raises AttributeError), the socket always can.
+            self._socket, _ = await loop.create_connection(asyncio.Protocol, url.host, url.port)
+            transport: asyncio.Transport | None = self._socket
+            if self._tls:
+                name = self._server_name or url.host
+                transport = await loop.start_tls(self._socket, protocol, self._tls, server_hostname=name)
+            else:
+                self._socket.set_protocol(protocol)
         except OSError as error:
             raise AMQPConnectionError(*error.args) from error
-        self._transport, self._protocol = transport, protocol
+        if transport is None:
+            raise AMQPConnectionError('the connection was lost during the TLS handshake')
+        self._protocol = protocol
+        protocol.connection_made(transport)
         return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
 
     def abort(self) -> None:
         """Drop the socket at once: for a broker that does not answer, which a polite close would wait for."""
-        if self._transport is not None:
-            self._transport.abort()
+        if self._socket is not None:
+            self._socket.abort()
 
 
 class _Protocol(asyncio.StreamReaderProtocol):

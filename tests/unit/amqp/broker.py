@@ -89,7 +89,8 @@ class Session:
 
     def abort(self) -> None:
         """Be gone without a word."""
-        self._transport.abort()
+        if not self._transport.is_closing():
+            self._transport.abort()
 
     def confirmation(self, channel: int) -> int:
         """The number of the next confirmation on a channel."""

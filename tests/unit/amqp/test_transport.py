@@ -281,6 +281,20 @@ async def test_the_name_of_a_broker_can_be_another_than_its_host(authority: trus
 
         assert writer.get_extra_info('ssl_object') is not None
         transport.abort()
+        await turn()
+
+
+async def test_what_says_goodbye_in_tls_can_be_aborted(authority: trustme.CA) -> None:
+    async with listening(server_side(authority, '127.0.0.1')) as broker:
+        transport = Transport(body_limit=1_000, tls=client_side(authority), server_name=None)
+        _, writer = await transport.create(URL(f'amqps://127.0.0.1:{broker.port}/'))
+        writer.transport.close()
+        writer.transport.close()
+
+        transport.abort()
+        await turn()
+
+        assert writer.transport.is_closing()
 
 
 async def test_a_broker_of_another_name_is_refused(authority: trustme.CA) -> None:
