@@ -8,7 +8,7 @@ import asyncio
 import signal
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -24,8 +24,10 @@ from wazo_busd.http import SharedSession
 from wazo_busd.notify import Notifier
 from wazo_busd.post import Post
 from wazo_busd.roster import Roster
-from wazo_busd.text import escape
+from wazo_busd.threads import Threads
 from wazo_busd.topology import Hub
+
+T = TypeVar('T')
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -61,6 +63,10 @@ class Daemon:
         self._http = SharedSession()
         self._config = Config()
         self._posts: dict[str, Post] = {}
+        self._leaving: list[Post] = []
+        """Posts that are under way to their end."""
+        self._ending: asyncio.Task[None] | None = None
+        """The end of those that a reload takes away."""
         self._broken: dict[str, str] = {}
         """Handlers whose plugin cannot be imported, with the reason."""
         self._bus: Bus
@@ -88,7 +94,7 @@ class Daemon:
         """Begin to drain; called a second time, wait no longer for running handlers."""
         if self._stopping.is_set():
             log.warning('hurrying', effect='handlers that still run are cancelled, and their events given out again')
-            for post in self._posts.values():
+            for post in (*self._leaving, *self._posts.values()):
                 post.hurry()
         self._stopping.set()
 
@@ -131,7 +137,9 @@ class Daemon:
         self._notifier.stopping()
         self._notifier.status('draining')
         log.info('draining', timeout_seconds=self._config.drain_timeout)
-        await self._end(self._posts)
+        await self._end(list(self._posts))
+        if self._ending is not None:
+            await self._ending
 
     async def _stop(self) -> None:
         await self._close_bus()
@@ -144,9 +152,19 @@ class Daemon:
     async def _reload(self) -> None:
         """Change what changed; keep everything if anything is wrong."""
         self._notifier.reloading()
-        configuration = load(self._path)
-        names = roster.call(configuration)
-        problems = [*configuration.problems, *names.problems, *names.failures]
+        try:
+            read = await self._unless_stopping(asyncio.create_task(self._read_again(), name='reload'))
+        except Exception:
+            # Whatever a plugin's code has done to the import: the daemon lives on.
+            log.exception('reload_refused', effect='the daemon goes on with what it has')
+            self._notifier.ready()
+            return
+        if read is None:
+            return
+        configuration, names = read
+        problems = [*configuration.problems, *names.problems]
+        # A plugin that was broken before is no reason to refuse what else has changed.
+        problems += [problem for problem in names.failures if problem.handler not in self._broken]
         problems += [] if problems else _state_dir_problems(configuration)
         if problems:
             for problem in in_order(problems):
@@ -162,6 +180,30 @@ class Daemon:
         self._notifier.ready()
         self._tell_status()
 
+    async def _read_again(self) -> tuple[Configuration, Roster]:
+        """Read the configuration and load its plugins in a thread, which hangs instead of the loop if one of them does.
+
+        A plugin's code is imported there too: it may raise anything, and take any time.
+        """
+
+        def read(path: Path) -> tuple[Configuration, Roster]:
+            configuration = load(path)
+            return configuration, roster.call(configuration)
+
+        threads = Threads('reload', 1)
+        try:
+            found: tuple[Configuration, Roster] = await threads.run(read, self._path)
+            return found
+        finally:
+            threads.close()
+
+    async def _unless_stopping(self, task: asyncio.Task[T]) -> T | None:
+        """What a task gives; `None`, and the task goes on, if a signal says stop before it ends."""
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        return None if self._stopping.is_set() else task.result()
+
     async def _apply(self, configuration: Configuration, names: Roster) -> None:
         """Go over to a configuration: end the handlers that are gone or changed, begin the new and the changed."""
         old, new = self._config, configuration.config
@@ -172,7 +214,11 @@ class Daemon:
             for name, post in self._posts.items()
             if same_bus and name in names.handlers and post.handler.is_same(names.handlers[name])
         }
-        await self._end({name: post for name, post in self._posts.items() if name not in kept})
+        self._ending = asyncio.create_task(self._end([name for name in self._posts if name not in kept]), name='end')
+        await self._unless_stopping(self._ending)
+        if self._stopping.is_set():
+            # Those that end go on to do so beside the others, which the drain ends at once.
+            return
         self._config = new
         if not same_bus:
             await self._close_bus()
@@ -205,12 +251,14 @@ class Daemon:
         limits = Limits(size=config.bus.max_body_size, depth=config.bus.max_depth)
         return Post(handler, queue, bus=bus, context=context, limits=limits)
 
-    async def _end(self, posts: dict[str, Post]) -> None:
+    async def _end(self, names: list[str]) -> None:
         """End some posts, all at the same time."""
-        ending: list[Coroutine[Any, Any, None]] = [post.end(self._config.drain_timeout) for post in posts.values()]
+        posts = [self._posts.pop(name) for name in names]
+        self._leaving += posts
+        ending: list[Coroutine[Any, Any, None]] = [post.end(self._config.drain_timeout) for post in posts]
         await asyncio.gather(*ending)
-        for name in list(posts):
-            del self._posts[name]
+        for post in posts:
+            self._leaving.remove(post)
 
     async def _close_bus(self) -> None:
         if self._bus_task is not None:
@@ -232,7 +280,7 @@ class Daemon:
         parts = [status.summary, f'{consuming} of {len(self._posts) + len(self._broken)} handlers consume']
         parts += [f'{name}: {each.detail}' for name, each in status.consumers.items() if each.detail]
         parts += [f'{name}: {reason}' for name, reason in self._broken.items()]
-        self._notifier.status(escape('; '.join(parts)))
+        self._notifier.status('; '.join(parts))
 
 
 def _state_dir_problems(configuration: Configuration) -> list[Problem]:

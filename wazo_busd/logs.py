@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import time
-from typing import TextIO
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -39,7 +40,7 @@ def configure(level: str, *, debug: bool = False, stream: TextIO | None = None) 
             _render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.WriteLoggerFactory(stream or sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast('TextIO', _Lasting(stream or sys.stderr))),
         cache_logger_on_first_use=False,
     )
     root = logging.getLogger()
@@ -47,6 +48,24 @@ def configure(level: str, *, debug: bool = False, stream: TextIO | None = None) 
     root.setLevel(logging.DEBUG if debug else logging.WARNING)
     for name in _LIBRARIES:
         logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.CRITICAL)
+
+
+class _Lasting:
+    """A stream that whoever reads it may leave, or that a full disk is behind.
+
+    Who cannot be told is not told; the events that are under way are worth more than the line about them.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
 
 
 class _Forwarder(logging.Handler):

@@ -12,6 +12,9 @@ import structlog
 
 from wazo_busd.text import escape
 
+_PATIENCE_SECONDS = 0.2
+"""How long the loop waits for a service manager that is behind, before it goes on without having told it."""
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -52,9 +55,9 @@ class Notifier:
         if not self._address:
             return True
         try:
-            # Not blocking: a service manager that does not read must not stop the loop.
-            kind = socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
-            with socket.socket(socket.AF_UNIX, kind) as connection:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection:
+                # A status or a sign of life is said again; what the manager waits for is said once.
+                connection.settimeout(0.0 if message.startswith(('STATUS=', 'WATCHDOG=')) else _PATIENCE_SECONDS)
                 connection.connect(self._address)
                 connection.sendall(message.encode('utf-8', 'replace'))
         except OSError as error:

@@ -367,3 +367,19 @@ def test_configured_twice_a_library_is_heard_once(log: StringIO, library: loggin
     logs.configure('info', stream=log)
     library.warning('once')
     assert len(log.getvalue().splitlines()) == 1
+
+
+class _Gone(StringIO):
+    """What nobody reads any more, or a full disk is behind."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+    def flush(self) -> None:
+        raise OSError(28, 'No space left on device')
+
+
+def test_a_log_that_cannot_be_written_stops_nothing() -> None:
+    logs.configure('info', stream=_Gone())
+
+    log_of_ours.info('told')

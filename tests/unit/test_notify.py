@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -141,6 +142,20 @@ def test_a_systemd_that_does_not_read_blocks_nothing(systemd: Systemd, log: Stri
     with impatience():
         Notifier().ready()
     assert 'systemd_not_told message=READY=1' in log.getvalue().replace('"', '')
+
+
+def test_what_systemd_waits_for_is_told_to_one_that_is_behind(
+    systemd: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('wazo_busd.notify._PATIENCE_SECONDS', 20.0)
+    systemd.stuff()
+    reader = threading.Timer(0.02, systemd.heard)
+    reader.start()
+
+    Notifier().ready()
+    reader.join()
+
+    assert systemd.heard()[-1] == 'READY=1'
 
 
 def test_a_status_that_was_not_taken_is_told_again(systemd: Systemd) -> None:
