@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
-from wazo_busd.delivery import Accept
+from wazo_busd.delivery import Accept, Lost
 from wazo_busd.topology import HandlerQueue
 
 
@@ -60,12 +60,13 @@ class Bus(Protocol):
     async def run(self) -> None:
         """Keep connected and consuming until `close`; a broker that is away is waited for."""
 
-    def attach(self, queue: HandlerQueue, accept: Accept | None) -> None:
+    def attach(self, queue: HandlerQueue, accept: Accept | None, lost: Lost | None = None) -> None:
         """Ask for a handler's queue, now and after every reconnection.
 
         Args:
             queue: the queue and what is bound to it.
             accept: where its deliveries go; `None` lets them gather in the queue.
+            lost: told when a channel is gone, whose deliveries come again; `None` if nobody wants to know.
         """
 
     async def cancel(self, handler: str) -> None:

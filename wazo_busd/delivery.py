@@ -105,6 +105,10 @@ class Delivery:
         self.settled: Outcome | None = None
         self._acknowledger = acknowledger
 
+    def came_by(self, acknowledger: Acknowledger) -> bool:
+        """Whether `acknowledger` is who settles it."""
+        return self._acknowledger is acknowledger
+
     def settle(self, outcome: Outcome, reason: Reason | None = None) -> None:
         """Tell the broker the outcome.
 
@@ -133,3 +137,6 @@ class Delivery:
 
 Accept = Callable[[Delivery], None]
 """The entrance of a handler's deliveries; it never waits and never raises."""
+
+Lost = Callable[[Acknowledger], None]
+"""Told that a channel is gone: what came by its acknowledger, and is not settled, is given out again."""

@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from wazo_busd.codec import Limits, decode
-from wazo_busd.delivery import Delivery
+from wazo_busd.delivery import Acknowledger, Delivery
 from wazo_busd.errors import Discard, HandlerExited, Undecodable
 from wazo_busd.event import Event
 from wazo_busd.handler import Handler
@@ -83,6 +83,14 @@ class Dispatcher:
             return
         self._lanes.put(Work(self.handler.name, event, call, delivery), self._key(event))
 
+    def forget(self, acknowledger: Acknowledger) -> None:
+        """Drop what came by a channel that is gone and has not begun: it is given out again, and runs then.
+
+        What runs goes on.
+        """
+        for work in self._lanes.withdraw(lambda work: work.delivery.came_by(acknowledger)):
+            self._close(work.delivery, Outcome.INTERRUPTED)
+
     async def drain(self, timeout_seconds: float) -> None:
         """Finish what runs, give back what has not begun, take nothing new.
 
@@ -91,7 +99,7 @@ class Dispatcher:
                 events are given out again.
         """
         self._draining = True
-        for work in self._lanes.halt():
+        for work in self._lanes.withdraw():
             self._close(work.delivery, Outcome.INTERRUPTED)
         await self._quiet(timeout_seconds)
         for work in self._lanes.running:
@@ -146,15 +154,23 @@ class Dispatcher:
         value: Any = getattr(event, self._order_by[0])
         for part in self._order_by[1:]:
             value = value.get(part) if isinstance(value, Mapping) else None
-        return value if isinstance(value, (str, int, float, bool)) else None
+        if not isinstance(value, (str, int, float, bool)):
+            return None
+        # NaN is never equal to itself, and would be a lane of its own each time.
+        return 'NaN' if value != value else value
 
     async def _run(self, work: Work) -> None:
         """One piece of work, from the call to the settlement. Here exceptions end."""
         error: BaseException | None = None
         try:
+            if work.call.blocking:
+                # Outside the handler's timeout: an event that never ran is no dead letter.
+                work.thread = await self._threads.free()
             await self._call(work)
         except BaseException as raised:  # noqa: BLE001 — here exceptions of plugins end
             error = raised
+        if work.thread is not None:
+            self._threads.release(work.thread)
         outcome = Outcome.of(error)
         if outcome is Outcome.DEAD and self._is_cut():
             # Also where the plugin made another error of its cancellation, as some libraries do.
@@ -167,7 +183,8 @@ class Dispatcher:
 
     async def _call_plugin(self, work: Work) -> None:
         if work.call.blocking:
-            result = await self._threads.run(work.call.run, work.event)
+            thread, work.thread = work.thread, None
+            result = await self._threads.run(work.call.run, work.event, thread)
             if inspect.isawaitable(result):
                 # A plain function that gives a coroutine: a partial, or one that a decorator hides.
                 await result

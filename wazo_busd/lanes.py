@@ -61,17 +61,25 @@ class Lanes(Generic[W]):
             self._ready.append((key, work))
         self._call_worker()
 
-    def halt(self) -> list[W]:
-        """Take away all that has not begun, in the order it came within each lane."""
-        unstarted = [work for _, work in self._ready]
+    def withdraw(self, is_meant: Callable[[W], bool] = lambda _: True) -> list[W]:
+        """Take away what has not begun, in the order it came within each lane.
+
+        Args:
+            is_meant: which of it; all by default.
+        """
+        taken = [work for _, work in self._ready if is_meant(work)]
         for lane in self._waiting.values():
-            unstarted.extend(lane)
+            kept = [work for work in lane if not is_meant(work)]
+            taken.extend(work for work in lane if is_meant(work))
             lane.clear()
-        for key, _ in self._ready:
-            # Nothing of this lane runs that would take it away when it ends.
-            self._waiting.pop(key, None)
-        self._ready.clear()
-        return unstarted
+            lane.extend(kept)
+        ready, self._ready = self._ready, deque()
+        for key, work in ready:
+            if not is_meant(work):
+                self._ready.append((key, work))
+            elif key is not None:
+                self._next(key)
+        return taken
 
     @property
     def running(self) -> list[W]:
@@ -152,11 +160,15 @@ class Lanes(Generic[W]):
     def _finished(self, number: int, key: Hashable | None) -> None:
         del self._running[number]
         if key is not None:
-            lane = self._waiting[key]
-            if lane:
-                # No other worker is called: this one is awake and looks for ready work next.
-                self._ready.append((key, lane.popleft()))
-            else:
-                del self._waiting[key]
+            # No other worker is called: this one is awake and looks for ready work next.
+            self._next(key)
         if not self._running:
             self._quiet.set()
+
+    def _next(self, key: Hashable) -> None:
+        """The first of a lane is gone: the next one is ready, or the lane ends."""
+        lane = self._waiting[key]
+        if lane:
+            self._ready.append((key, lane.popleft()))
+        else:
+            del self._waiting[key]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wazo_busd.bus import NOT_STARTED, BusStatus, ConsumerState, ConsumerStatus
-from wazo_busd.delivery import Accept, Delivery, PlainProperties
+from wazo_busd.delivery import Accept, Delivery, Lost, PlainProperties
 from wazo_busd.outcome import Reason
 from wazo_busd.patterns import Matcher
 from wazo_busd.topology import HandlerQueue, Hub
@@ -73,7 +73,7 @@ class MemoryBus:
         """See `wazo_busd.bus.Bus.run`."""
         await self._closing.wait()
 
-    def attach(self, queue: HandlerQueue, accept: Accept | None) -> None:
+    def attach(self, queue: HandlerQueue, accept: Accept | None, lost: Lost | None = None) -> None:
         """See `wazo_busd.bus.Bus.attach`."""
         existing = self._queues.get(queue.handler)
         if existing is None:

@@ -114,7 +114,7 @@ class Post:
             return
         dispatcher = Dispatcher(self.handler, self._limits)
         await self._bus.detach(self.handler.name, 0.0)
-        self._bus.attach(self._queue, dispatcher.accept)
+        self._bus.attach(self._queue, dispatcher.accept, dispatcher.forget)
         self.dispatcher = dispatcher
         log.info('handler_started', handler=self.handler.name, plugin=self.handler.plugin.name)
 

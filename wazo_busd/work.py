@@ -36,7 +36,7 @@ class Work:
         delivery: what is settled in the end.
     """
 
-    __slots__ = ('call', 'delivery', 'duration_seconds', 'emitted', 'event', 'handler', 'started_at')
+    __slots__ = ('call', 'delivery', 'duration_seconds', 'emitted', 'event', 'handler', 'started_at', 'thread')
 
     def __init__(self, handler: str, event: Event, call: Call, delivery: Delivery) -> None:
         self.handler = handler
@@ -47,6 +47,8 @@ class Work:
         """When the call began, Unix seconds; 0 before."""
         self.duration_seconds = 0.0
         """How long the call took; 0 before it ended."""
+        self.thread: Any = None
+        """The thread that is kept for it, where the call is blocking."""
         self.emitted = 0
         """How many derived events it has published."""
 

@@ -15,7 +15,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.unit.rig import PATIENCE_SECONDS, Rig, log_lines, make_context, make_handler, patiently, started, turn
+from tests.unit.rig import (
+    PATIENCE_SECONDS,
+    Rig,
+    Settlements,
+    log_lines,
+    make_context,
+    make_handler,
+    patiently,
+    started,
+    turn,
+)
 from wazo_busd import dispatcher as module
 from wazo_busd.codec import Limits
 from wazo_busd.context import Context
@@ -1083,3 +1093,89 @@ async def test_whenever_it_is_drained_every_event_is_settled_once(
 
     # Then everything is settled, once
     assert (rig.settlements.number, all(each.settled for each in deliveries)) == (number, True)
+
+
+# ---- a channel that is gone
+
+
+async def test_what_came_by_a_channel_that_is_gone_and_has_not_begun_never_runs() -> None:
+    begun = []
+    goes_on = asyncio.Event()
+
+    @handler('#')
+    async def slow(event: Event) -> None:
+        begun.append(event.data)
+        await goes_on.wait()
+
+    # Given a handler with one event running and two behind it
+    rig = Rig(await started(slow, order_by='data'))
+    deliveries = [rig.give('a') for _ in range(3)]
+    await turn()
+
+    # When their channel is gone, and an event comes by another
+    rig.dispatcher.forget(rig.settlements)
+    given_back = [each.settled for each in deliveries]
+    rig.give('b')
+    goes_on.set()
+    await rig.all_settled()
+
+    # Then the one that ran has gone on, and the others are given back
+    assert (given_back, begun) == ([None, Outcome.INTERRUPTED, Outcome.INTERRUPTED], ['a', 'b'])
+
+
+async def test_what_came_by_another_channel_stays() -> None:
+    goes_on = asyncio.Event()
+
+    @handler('#')
+    async def slow(event: Event) -> None:
+        await goes_on.wait()
+
+    rig = Rig(await started(slow))
+    deliveries = [rig.give() for _ in range(3)]
+    await turn()
+
+    rig.dispatcher.forget(Settlements())
+    goes_on.set()
+    await rig.all_settled()
+
+    assert [each.settled for each in deliveries] == [Outcome.DONE] * 3
+
+
+async def test_events_whose_key_is_no_number_are_one_lane() -> None:
+    running = []
+
+    @handler('#')
+    async def slow(event: Event) -> None:
+        running.append(event)
+        await asyncio.sleep(0)
+        assert len(running) == 1
+        running.clear()
+
+    rig = Rig(await started(slow, order_by='data', concurrency=3))
+    deliveries = [rig.give_body(b'{"data": NaN}') for _ in range(3)]
+    await rig.all_settled()
+
+    assert [each.settled for each in deliveries] == [Outcome.DONE] * 3
+
+
+async def test_an_event_that_found_no_thread_in_time_is_no_dead_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('wazo_busd.threads._SPARE', 0)
+    goes_on = threading.Event()
+
+    def hang(event: Event) -> None:
+        if event.data == 'hang':
+            goes_on.wait(PATIENCE_SECONDS)
+
+    # Given a plain handler whose only thread hangs beyond its timeout
+    rig = Rig(await started(handler('#')(hang), timeout='10ms'))
+    hung, late = rig.give('hang'), rig.give('late')
+    await rig.settlements.count(1)
+    # And another event that has waited for longer than that
+    await asyncio.sleep(0.05)
+
+    # When the thread comes free
+    goes_on.set()
+    await rig.all_settled()
+
+    # Then the other event is handled
+    assert (hung.settled, late.settled) == (Outcome.DEAD, Outcome.DONE)

@@ -298,31 +298,31 @@ async def test_lanes_are_forgotten_when_their_work_is_done() -> None:
     assert yard.lanes._waiting == {}
 
 
-# ---- halt
+# ---- withdraw
 
 
-async def test_halt_takes_away_what_has_not_begun() -> None:
+async def test_withdraw_takes_away_what_has_not_begun() -> None:
     # Given one piece that runs, one behind it, one of another lane, one without a key
     yard = Yard(1)
     pieces = [yard.give(key) for key in ('a', 'a', 'b', None)]
     await turn()
 
-    # When the lanes are halted
-    halted = yard.lanes.halt()
+    # When the lanes are withdrawn
+    withdrawn = yard.lanes.withdraw()
 
     # Then all but the running one are given back
-    assert sorted(halted, key=lambda piece: piece.number) == pieces[1:]
+    assert sorted(withdrawn, key=lambda piece: piece.number) == pieces[1:]
 
 
-async def test_after_halt_nothing_begins() -> None:
+async def test_after_withdrawal_nothing_begins() -> None:
     # Given a lane with work behind what runs
     yard = Yard(1)
     for key in ('a', 'a', None):
         yard.give(key)
     await turn()
 
-    # When it is halted and the running work ends
-    yard.lanes.halt()
+    # When it is withdrawn and the running work ends
+    yard.lanes.withdraw()
     yard.end()
     await turn()
 
@@ -331,13 +331,13 @@ async def test_after_halt_nothing_begins() -> None:
 
 
 @pytest.mark.parametrize('key', [None, 'running', 'waiting', 'new'])
-async def test_work_that_is_put_after_halt_runs(key: str | None) -> None:
-    # Given lanes that were halted
+async def test_work_that_is_put_after_withdrawal_runs(key: str | None) -> None:
+    # Given lanes that were withdrawn
     yard = Yard(1)
     for each in ('running', 'running', 'waiting', 'waiting'):
         yard.give(each)
     await turn()
-    yard.lanes.halt()
+    yard.lanes.withdraw()
 
     # When work is put
     piece = yard.give(key)
@@ -555,51 +555,72 @@ async def test_no_worker_idles_while_there_is_work_for_it(concurrency: int, acti
 
 
 @given(CONCURRENCY, ACTIONS, ACTIONS)
-async def test_what_is_halted_and_what_runs_is_everything_and_nothing_is_both(
+async def test_what_is_withdrawn_and_what_runs_is_everything_and_nothing_is_both(
     concurrency: int, before: list[Action], after: list[Action]
 ) -> None:
     # Given lanes in any state
     yard = Yard(concurrency)
     await act(yard, before)
 
-    # When they are halted, and the rest runs to its end
-    halted = yard.lanes.halt()
+    # When they are withdrawn, and the rest runs to its end
+    withdrawn = yard.lanes.withdraw()
     given_before = list(yard.put)
     await act(yard, [action for action in after if action[0] != 'put'])
     await yard.end_all()
 
     # Then every piece was either given back or run
-    assert sorted([*halted, *yard.ended], key=lambda piece: piece.number) == given_before
+    assert sorted([*withdrawn, *yard.ended], key=lambda piece: piece.number) == given_before
 
 
 @given(CONCURRENCY, ACTIONS)
-async def test_what_is_halted_comes_in_the_order_of_its_lane(concurrency: int, actions: list[Action]) -> None:
+async def test_what_is_withdrawn_comes_in_the_order_of_its_lane(concurrency: int, actions: list[Action]) -> None:
     yard = Yard(concurrency)
     await act(yard, actions)
 
-    halted = yard.lanes.halt()
+    withdrawn = yard.lanes.withdraw()
     await yard.end_all()
 
     for key in (None, 'a', 'b', 'c'):
-        numbers = [piece.number for piece in halted if piece.key == key]
+        numbers = [piece.number for piece in withdrawn if piece.key == key]
         assert numbers == sorted(numbers)
 
 
 @given(CONCURRENCY, ACTIONS, ACTIONS)
-async def test_lanes_that_were_halted_keep_their_rules(
+async def test_lanes_that_were_emptied_keep_their_rules(
     concurrency: int, before: list[Action], after: list[Action]
 ) -> None:
-    # Given lanes that were halted in any state
+    # Given lanes that were withdrawn in any state
     yard = Yard(concurrency)
     await act(yard, before)
-    halted = yard.lanes.halt()
+    withdrawn = yard.lanes.withdraw()
 
     # When they are used on
     await act(yard, after)
     await yard.end_all()
 
     # Then all the rest has run, each lane in its order
-    rest = [piece for piece in yard.put if piece not in halted]
+    rest = [piece for piece in yard.put if piece not in withdrawn]
+    for key in ('a', 'b', 'c'):
+        assert [piece for piece in yard.begun if piece.key == key] == [piece for piece in rest if piece.key == key]
+    assert len(yard.ended) == len(rest)
+
+
+@given(CONCURRENCY, ACTIONS, ACTIONS, st.sets(st.integers(0, 40)))
+async def test_what_is_not_meant_stays_in_its_order(
+    concurrency: int, before: list[Action], after: list[Action], meant: set[int]
+) -> None:
+    # Given lanes in any state
+    yard = Yard(concurrency)
+    await act(yard, before)
+
+    # When some of what waits is withdrawn, and they are used on
+    withdrawn = yard.lanes.withdraw(lambda piece: piece.number in meant)
+    await act(yard, after)
+    await yard.end_all()
+
+    # Then only what was meant is gone, and all the rest has run, each lane in its order
+    assert {piece.number for piece in withdrawn} <= meant
+    rest = [piece for piece in yard.put if piece not in withdrawn]
     for key in ('a', 'b', 'c'):
         assert [piece for piece in yard.begun if piece.key == key] == [piece for piece in rest if piece.key == key]
     assert len(yard.ended) == len(rest)

@@ -11,11 +11,12 @@ import threading
 import traceback
 from collections.abc import Iterator
 from contextvars import ContextVar
+from io import StringIO
 from typing import Any
 
 import pytest
 
-from tests.unit.rig import PATIENCE_SECONDS, patiently, turn
+from tests.unit.rig import PATIENCE_SECONDS, log_lines, patiently, turn
 from wazo_busd import threads
 from wazo_busd.errors import HandlerExited
 from wazo_busd.threads import Threads
@@ -323,3 +324,21 @@ asyncio.run(main())
 
     # Then it ends, and says nothing
     assert (ended.returncode, ended.stderr) == (0, b'')
+
+
+async def test_a_thread_that_the_system_does_not_give_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
+    monkeypatch.setattr('wazo_busd.threads._RETRY_SECONDS', 0.0)
+    start, refusals = threading.Thread.start, iter(range(3))
+
+    def stubborn(self: threading.Thread) -> None:
+        if next(refusals, None) is not None:
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, 'start', stubborn)
+
+    result = await patiently(Threads('test', 1).run(str.upper, 'done'))
+
+    assert (result, [line['handler'] for line in log_lines(log, 'no_thread_free')]) == ('DONE', ['test'])

@@ -18,15 +18,17 @@ class Backoff:
     """Counts the failures in a row.
 
     Nobody listening is cheap to find out, and a broker that is being restarted will listen any moment, so those waits
-    end at half a second; a broker that answers and refuses is asked every five seconds at last.
+    end at half a second; a broker that answers and refuses is asked every five seconds at last. Each kind has its own
+    count: a broker that was away for long and is back is not one that has refused for long.
     """
 
     def __init__(self) -> None:
+        self._absences = 0
         self._failures = 0
 
     def reset(self) -> None:
         """It worked."""
-        self._failures = 0
+        self._absences = self._failures = 0
 
     def delay_seconds(self, error: BaseException | None) -> float:
         """The next wait, and one more failure.
@@ -34,10 +36,13 @@ class Backoff:
         Args:
             error: what failed.
         """
-        longest = _LAST_UNREACHABLE_SECONDS if isinstance(error, Unreachable) else _LAST_SECONDS
-        delay = min(_FIRST_SECONDS * 2.0 ** min(self._failures, 20), longest)
-        self._failures += 1
-        return delay * random.uniform(0.7, 1.0)
+        if isinstance(error, Unreachable):
+            count, longest = self._absences, _LAST_UNREACHABLE_SECONDS
+            self._absences += 1
+        else:
+            count, longest = self._failures, _LAST_SECONDS
+            self._failures += 1
+        return min(_FIRST_SECONDS * 2.0 ** min(count, 20), longest) * random.uniform(0.7, 1.0)
 
     async def wait(self, error: BaseException | None) -> None:
         """Wait that long."""

@@ -26,13 +26,14 @@ from wazo_busd.amqp.probe import Probe
 from wazo_busd.amqp.publisher import Publisher, Rejected, Unroutable, Unsendable
 from wazo_busd.bus import BusStatus
 from wazo_busd.config import BusConfig
-from wazo_busd.delivery import Accept, Delivery
+from wazo_busd.delivery import Accept, Delivery, Lost
 from wazo_busd.errors import BusError
 from wazo_busd.outcome import Reason
 from wazo_busd.topology import HandlerQueue
 
 _STEADY_SECONDS = 5.0
 _COMPLAINT_SECONDS = 60.0
+_RENEWAL_SECONDS = 86_400.0
 _PERSISTENT = 2
 
 log = structlog.stdlib.get_logger(__name__)
@@ -76,11 +77,12 @@ class AmqpBus:
             publishing.cancel()
             await asyncio.wait([publishing])
 
-    def attach(self, queue: HandlerQueue, accept: Accept | None) -> None:
+    def attach(self, queue: HandlerQueue, accept: Accept | None, lost: Lost | None = None) -> None:
         """See `wazo_busd.bus.Bus.attach`."""
         consumer = Consumer(
             queue,
             accept,
+            lost,
             declarer=self._declarer,
             bury=self._bury,
             prefetch=self._config.prefetch,
@@ -180,7 +182,8 @@ class AmqpBus:
         await self._forget_others(link)
         for consumer in self._consumers.values():
             consumer.connect(link)
-        self._tell(True, f'connected to {link.address}')
+        refused = '' if self._declarer.quorum else ', which refuses quorum queues: rabbitmqctl enable_feature_flag all'
+        self._tell(True, f'connected to {link.address}{refused}')
         watch = HubWatch(link, self._declarer, partial(self._declare_all, link))
         lost = asyncio.create_task(link.lost(), name='watch the connection')
         tasks: list[asyncio.Task[Any]] = [
@@ -188,6 +191,7 @@ class AmqpBus:
             asyncio.create_task(self._closing.wait(), name='closing'),
             asyncio.create_task(Probe(link, watch.look).run(), name='probe'),
             asyncio.create_task(watch.run(), name='watch the hub'),
+            asyncio.create_task(self._renew(link), name='renew the queues'),
         ]
         try:
             await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
@@ -199,6 +203,12 @@ class AmqpBus:
             log.warning('connection_lost', broker=link.address, reason=lost.result() if not lost.cancelled() else '')
         if time.monotonic() - began >= _STEADY_SECONDS:
             backoff.reset()
+
+    async def _renew(self, link: Link) -> None:
+        """Declare the queues anew every day: only that, or a consumer, keeps one that expires."""
+        while True:
+            await asyncio.sleep(_RENEWAL_SECONDS)
+            await self._declare_all(link)
 
     async def _forget_others(self, link: Link) -> None:
         if self._kept is None:

@@ -165,13 +165,21 @@ def tls_context(config: TlsConfig) -> ssl.SSLContext:
         raise BusError(f'bus.tls.ca_file {config.ca_file} cannot be used: {error}', f'ls -l {config.ca_file}') from None
     if config.certificate_file:
         try:
-            context.load_cert_chain(config.certificate_file, _text(config.key_file))
+            context.load_cert_chain(config.certificate_file, _text(config.key_file), password=_no_password)
         except (OSError, ssl.SSLError) as error:
             raise BusError(
                 f'bus.tls.certificate_file {config.certificate_file} cannot be used: {error}',
                 f'openssl x509 -in {config.certificate_file} -noout -text',
             ) from None
     return context
+
+
+def _no_password() -> str:
+    # Without this, OpenSSL would ask on the terminal and hold everything up.
+    raise BusError(
+        'the key of bus.tls is encrypted, and a daemon has nobody to ask for the password',
+        'openssl pkey -in KEY -out NEW-KEY; chmod 600 NEW-KEY',
+    )
 
 
 def _text(path: Path | None) -> str | None:

@@ -19,7 +19,7 @@ from wazo_busd.amqp.declaration import REFUSALS, Declarer, StaysClassic
 from wazo_busd.amqp.frames import Cut
 from wazo_busd.amqp.properties import WireProperties
 from wazo_busd.bus import NOT_STARTED, ConsumerState, ConsumerStatus
-from wazo_busd.delivery import Accept, Delivery
+from wazo_busd.delivery import Accept, Delivery, Lost
 from wazo_busd.errors import BusError
 from wazo_busd.topology import HandlerQueue
 
@@ -35,6 +35,7 @@ class Consumer:
     Args:
         queue: what the handler asks for.
         accept: where its deliveries go; `None` only declares the queue and lets them gather.
+        lost: told when a channel is gone, whose deliveries come again.
         declarer: declares the queue.
         bury: publishes a dead letter.
         prefetch: how many deliveries may be unacknowledged.
@@ -45,6 +46,7 @@ class Consumer:
         self,
         queue: HandlerQueue,
         accept: Accept | None,
+        lost: Lost | None = None,
         *,
         declarer: Declarer,
         bury: Bury,
@@ -54,6 +56,7 @@ class Consumer:
         self.queue = queue
         self.status = ConsumerStatus(ConsumerState.WAITING)
         self._accept = accept
+        self._lost = lost
         self._declarer = declarer
         self._bury = bury
         self._prefetch = prefetch
@@ -163,6 +166,9 @@ class Consumer:
             link.transport.cutter.untap(channel.number)
             acknowledger.close()
             self._channel = self._acknowledger = None
+            if self._lost is not None:
+                # Before the next channel brings the same events again.
+                self._lost(acknowledger)
 
     def _deliver(self, accept: Accept, acknowledger: ChannelAcknowledger, cuts: list[Cut]) -> None:
         now = time.time()

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import click
 
-from wazo_busd import logs, roster
+from wazo_busd import logs, roster, runner
 from wazo_busd.amqp import AmqpBus
 from wazo_busd.bus import Bus
 from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, plural, print_problems
@@ -66,7 +65,7 @@ def serve(path: Path, make_bus: MakeBus, *, level: str | None = None, debug: boo
         return _refuse(ConfigurationError(problems), path)
     logs.configure(level or configuration.config.log_level, debug=debug or configuration.config.debug)
     try:
-        asyncio.run(Daemon(path, make_bus, level=level, debug=debug).run(configuration, names))
+        runner.run(Daemon(path, make_bus, level=level, debug=debug).run(configuration, names))
     except ConfigurationError as error:
         return _refuse(error, path)
     return 0

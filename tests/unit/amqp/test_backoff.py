@@ -65,3 +65,11 @@ async def test_waiting_waits_that_long(monkeypatch: pytest.MonkeyPatch) -> None:
         await backoff.wait(None)
 
     assert [waited[0] <= 0.05, waited[-1] >= 3.5] == [True, True]
+
+
+def test_a_broker_that_was_away_for_long_is_not_one_that_has_refused_for_long() -> None:
+    backoff = Backoff()
+    for _ in range(20):
+        backoff.delay_seconds(Unreachable('nothing listens'))
+
+    assert backoff.delay_seconds(None) <= 0.05

@@ -414,6 +414,32 @@ async def test_a_broker_without_quorum_queues_is_told_with_the_cure(tmp_path: Pa
         await bench.end()
 
 
+async def test_a_broker_without_quorum_queues_shows_in_the_status(tmp_path: Path) -> None:
+    async with listening() as broker:
+        without_quorum(broker)
+        bench = Bench(broker, tmp_path)
+        bench.attach()
+        await bench.consuming()
+
+        assert bench.bus.status().summary.endswith('refuses quorum queues: rabbitmqctl enable_feature_flag all')
+
+        await bench.end()
+
+
+async def test_queues_are_declared_anew_before_they_can_expire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('wazo_busd.amqp.bus._RENEWAL_SECONDS', 0.0)
+    async with listening() as broker:
+        bench = Bench(broker, tmp_path)
+        bench.attach(started=False)
+        session = await bench.session(CONSUMING)
+
+        declared = [await session.heard(Queue.Declare, number) for number in range(1, 6)]
+
+        assert {frame.queue for _, frame in declared} == {'wazo-busd.fax', 'wazo-busd.fax.dead'}
+
+        await bench.end()
+
+
 async def test_quorum_queues_are_tried_again_on_the_next_connection(tmp_path: Path) -> None:
     async with listening() as broker:
         without_quorum(broker)

@@ -14,6 +14,12 @@ from typing import Any
 
 import pytest
 import trustme
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 from pamqp.commands import Connection as Method
 from pamqp.header import ProtocolHeader
 
@@ -423,6 +429,20 @@ async def test_a_file_of_tls_that_is_no_certificate_is_named(tmp_path: Path, opt
     error = await refusal(BusConfig(tls=TlsConfig.model_validate({option: path})))
 
     assert error.text.startswith(f'bus.tls.{option} {path} cannot be used')
+
+
+async def test_a_key_with_a_password_is_told_and_asked_for_nowhere(tmp_path: Path, authority: trustme.CA) -> None:
+    certificate = authority.issue_cert('us@example')
+    key = load_pem_private_key(certificate.private_key_pem.bytes(), None)
+    (tmp_path / 'us.pem').write_bytes(b''.join(each.bytes() for each in certificate.cert_chain_pems))
+    (tmp_path / 'us.key').write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b'secret'))
+    )
+    tls = {'certificate_file': tmp_path / 'us.pem', 'key_file': tmp_path / 'us.key'}
+
+    error = await refusal(BusConfig(tls=TlsConfig.model_validate(tls)))
+
+    assert 'encrypted' in error.text
 
 
 async def reason(link: Link) -> str:

@@ -26,7 +26,7 @@ from wazo_busd.amqp.declaration import Declarer
 from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.bus import NOT_STARTED, ConsumerState
 from wazo_busd.config import QueueConfig
-from wazo_busd.delivery import Delivery
+from wazo_busd.delivery import Acknowledger, Delivery
 from wazo_busd.errors import Undecodable
 from wazo_busd.outcome import Outcome, Reason
 from wazo_busd.topology import Hub
@@ -60,10 +60,12 @@ class Bench:
         self.states: list[ConsumerState] = []
         self.confirmed = asyncio.Event()
         self.burying: list[Delivery] = []
+        self.lost: list[Acknowledger] = []
         self._happened = asyncio.Event()
         self.consumer = Consumer(
             Hub('wazo-busd').handler_queue('fax', ['faxes.#'], QueueConfig()),
             self._accept if started else None,
+            self.lost.append,
             declarer=Declarer(broker.config, Ledger(path / 'bindings.json', 'test')),
             bury=self._bury,
             prefetch=7,
@@ -555,3 +557,15 @@ async def test_a_disk_that_is_full_does_not_keep_a_handler_from_its_events(tmp_p
 def test_the_hostile_delivery_is_one_that_the_library_cannot_read() -> None:
     with pytest.raises(pamqp.exceptions.PAMQPException):
         pamqp.frame.unmarshal(hostile(1))
+
+
+async def test_a_channel_that_is_gone_is_told_with_who_settled_its_deliveries(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        channel = await bench.consuming()
+        bench.session.deliver(channel, 1, b'{}')
+        (came,) = await bench.got(1)
+        bench.session.abort()
+        await bench.reached(ConsumerState.WAITING)
+        await bench.consumer.disconnect()
+
+        assert [came.came_by(each) for each in bench.lost] == [True]

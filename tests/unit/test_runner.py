@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The runner: what plugins do wrong neither ends the daemon nor keeps it from ending."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+
+from tests.support import PATIENCE_SECONDS
+from wazo_busd import runner
+
+
+def _process(code: str) -> subprocess.CompletedProcess[str]:
+    """Run a program that has `runner`, as what it does to the process must not happen to the tests."""
+    head = 'import asyncio, sys, threading, time\nfrom wazo_busd import logs, runner\nlogs.configure("info")\n'
+    program = head + dedent(code)
+    return subprocess.run(
+        [sys.executable, '-c', program], capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
+
+
+def test_the_coroutine_runs_to_its_end() -> None:
+    done = []
+
+    async def main() -> None:
+        await asyncio.sleep(0)
+        done.append(True)
+
+    runner.run(main())
+
+    assert done == [True]
+
+
+def test_what_it_raises_comes_out() -> None:
+    async def main() -> None:
+        raise ValueError('mine')
+
+    with pytest.raises(ValueError, match='mine'):
+        runner.run(main())
+
+
+@pytest.mark.parametrize('error', ['SystemExit(7)', 'KeyboardInterrupt()'])
+@pytest.mark.parametrize(
+    'wait', ['asyncio.gather(child())', 'asyncio.wait_for(child(), 1)', 'asyncio.create_task(child())']
+)
+def test_an_exit_in_a_task_that_a_plugin_starts_is_its_own_affair(error: str, wait: str) -> None:
+    ended = _process(f"""
+        async def child():
+            raise {error}
+        async def main():
+            try:
+                await {wait}
+            except BaseException as raised:
+                print('raised', type(raised).__name__)
+            await asyncio.sleep(0.01)
+            print('done')
+        runner.run(main())
+    """)
+
+    assert (ended.returncode, ended.stdout) == (0, f'raised {error.partition("(")[0]}\ndone\n')
+
+
+def test_an_exit_in_a_callback_that_a_plugin_asks_for_ends_nothing() -> None:
+    ended = _process("""
+        async def main():
+            asyncio.get_running_loop().call_soon(sys.exit, 7)
+            await asyncio.sleep(0.01)
+            print('done')
+        runner.run(main())
+    """)
+
+    assert (ended.returncode, ended.stdout) == (0, 'done\n')
+
+
+def test_an_exit_of_the_coroutine_itself_is_an_exit() -> None:
+    ended = _process("""
+        async def main():
+            sys.exit(3)
+        runner.run(main())
+    """)
+
+    assert ended.returncode == 3
+
+
+@pytest.mark.parametrize(
+    'leaves',
+    [
+        'asyncio.create_task(ignores(), name="stubborn")',
+        'asyncio.create_task(asyncio.to_thread(time.sleep, 600))',
+        'threading.Thread(target=time.sleep, args=(600,)).start()',
+    ],
+)
+def test_what_is_left_behind_keeps_the_process_from_nothing(leaves: str) -> None:
+    ended = _process(f"""
+        async def ignores():
+            while True:
+                try:
+                    await asyncio.sleep(600)
+                except asyncio.CancelledError:
+                    pass
+        async def main():
+            thing = {leaves}
+            await asyncio.sleep(0.05)
+            print('done')
+        runner.run(main())
+    """)
+
+    assert (ended.returncode, ended.stdout.splitlines()[0], 'left_behind' in ended.stdout + ended.stderr) == (
+        0,
+        'done',
+        True,
+    )
+
+
+def test_a_task_that_ends_when_it_is_cancelled_is_waited_for() -> None:
+    ended = _process("""
+        async def tidy():
+            try:
+                await asyncio.sleep(600)
+            finally:
+                await asyncio.sleep(0.01)
+                print('tidied')
+        async def main():
+            global task
+            task = asyncio.create_task(tidy())
+            await asyncio.sleep(0)
+        runner.run(main())
+    """)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, 'tidied\n', '')

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The runner: one coroutine on one loop, from its start to the end of the process, whatever plugins leave behind.
+
+`asyncio.run` would end with the first `sys.exit()` in a task that a plugin started, and would wait for ever for a task
+that ignores its cancellation or a thread that hangs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import structlog
+
+_LEAVING_SECONDS = 1.0
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """Run `main` to its end, then end what others left behind.
+
+    What ignores that it is cancelled, and threads that hang, are named and left: the process then ends at once, without
+    the usual clean-up of the interpreter.
+
+    Args:
+        main: what is to be run.
+
+    Raises:
+        BaseException: whatever `main` raises.
+    """
+    loop = asyncio.new_event_loop()
+    executor = ThreadPoolExecutor(thread_name_prefix='default')
+    loop.set_default_executor(executor)
+    asyncio.set_event_loop(loop)
+    task = loop.create_task(main, name='main')
+    try:
+        _until_done(loop, task)
+    finally:
+        late = _end_tasks(loop)
+        executor.shutdown(wait=False, cancel_futures=True)
+        late += _end_threads()
+        if late:
+            error = None if not task.done() or task.cancelled() else task.exception()
+            if error is not None:
+                log.critical('failed', exc_info=error)
+            log.warning('left_behind', what=', '.join(late), effect='the process ends all the same')
+            for stream in (sys.stdout, sys.stderr):
+                stream.flush()
+            os._exit(0 if error is None else 1)
+        loop.close()
+        asyncio.set_event_loop(None)
+
+
+def _until_done(loop: asyncio.AbstractEventLoop, task: asyncio.Future[Any]) -> None:
+    """Run the loop until `task` is done.
+
+    A `sys.exit()` in any task or callback comes out of the loop. If it is not of `task`, it was a plugin's: whoever
+    awaits that task gets the same exception, and the loop goes on.
+    """
+    while not task.done():
+        try:
+            loop.run_until_complete(task)
+        except (SystemExit, KeyboardInterrupt) as error:
+            if task.done():
+                break
+            log.error(
+                'exit_refused', error=repr(error), effect='the daemon goes on', hint='raise another error instead'
+            )
+    if not task.cancelled():
+        task.result()
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop) -> list[str]:
+    """Cancel what still runs; the names of those tasks that do not care."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        _until_done(loop, loop.create_task(asyncio.sleep(0)))
+        waiting = [task for task in tasks if not task.done()]
+        if waiting:
+            _until_done(loop, loop.create_task(_wait(waiting)))
+    _until_done(loop, loop.create_task(loop.shutdown_asyncgens()))
+    return [f'task {task.get_name()}' for task in tasks if not task.done()]
+
+
+async def _wait(tasks: list[asyncio.Task[Any]]) -> None:
+    await asyncio.wait(tasks, timeout=_LEAVING_SECONDS)
+
+
+def _end_threads() -> list[str]:
+    """Let the threads end that the interpreter would wait for; the names of those that do not."""
+    deadline = time.monotonic() + _LEAVING_SECONDS
+    others = [each for each in threading.enumerate() if not each.daemon and each is not threading.current_thread()]
+    for thread in others:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return [f'thread {thread.name}' for thread in others if thread.is_alive()]
