@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from pydantic import field_validator
+
 from wazo_busd.api import BaseOptions, Context, Event, encode_json, handler
 
 
@@ -28,12 +30,23 @@ class Journal:
         """The options of `journal`.
 
         Attributes:
-            path: the file; `journal.jsonl` in the handler's state directory unless said.
+            path: the file, absolute, as in `/var/log/wazo-busd/calls.jsonl`; `journal.jsonl` in the handler's
+                state directory unless said.
             format: how a record is written: `jsonl` is one JSON object a line.
         """
 
         path: Path | None = None
         format: Literal['jsonl'] = 'jsonl'
+
+        @field_validator('path')
+        @classmethod
+        def _absolute(cls, value: Path | None) -> Path | None:
+            """A relative path would begin wherever the daemon was started."""
+            if value is not None and not value.is_absolute():
+                error = ValueError('expected an absolute path')
+                error.add_note('as in path: /var/log/wazo-busd/calls.jsonl')
+                raise error
+            return value
 
     def __init__(self, context: Context) -> None:
         self._name = context.name

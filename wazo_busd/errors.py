@@ -71,6 +71,10 @@ class BusError(WazoBusdError):
         return f'{self.text}; {self.cure}' if self.cure else self.text
 
 
+class Interrupted(KeyboardInterrupt):
+    """Raised by SIGINT, so that a plugin that raises `KeyboardInterrupt` itself is told apart."""
+
+
 class PluginError(WazoBusdError):
     """Raised when a plugin cannot be found, loaded or used.
 

@@ -13,6 +13,7 @@ from wazo_busd.context import Context
 from wazo_busd.event import Event
 from wazo_busd.patterns import Matcher
 from wazo_busd.plugin import Method, Plugin
+from wazo_busd.threads import Threads
 from wazo_busd.work import Call
 
 
@@ -46,15 +47,13 @@ class Handler:
         self._matcher = Matcher(self.match)
         self._instance: Any = None
         self._calls: list[tuple[Matcher | None, Call]] = []
+        self._threads = Threads(name, 1)
+        """For `start` and `stop` that are plain functions."""
 
     def is_same(self, other: Handler) -> bool:
         """Whether `other` would do exactly what this one does, so that a reload can leave it alone."""
-        return (self.name, self.config, self.plugin.source, self.plugin.version) == (
-            other.name,
-            other.config,
-            other.plugin.source,
-            other.plugin.version,
-        )
+        # Functions and classes are equal only if they are the same: code that was imported again is another.
+        return (self.name, self.config, self.plugin) == (other.name, other.config, other.plugin)
 
     async def start(self, context: Context) -> None:
         """Make the plugin's instance and let it start.
@@ -67,7 +66,7 @@ class Handler:
         """
         if self.plugin.factory is not None:
             self._instance = _construct(self.plugin.factory, context)
-            await _maybe(getattr(self._instance, 'start', None), context)
+            await self._maybe(getattr(self._instance, 'start', None), context)
         self._calls = [self._bound(method, context) for method in self.plugin.methods]
 
     async def stop(self) -> None:
@@ -76,7 +75,10 @@ class Handler:
         Raises:
             Exception: whatever the plugin's code raises.
         """
-        await _maybe(getattr(self._instance, 'stop', None), None)
+        try:
+            await self._maybe(getattr(self._instance, 'stop', None), None)
+        finally:
+            self._threads.close()
 
     def call_for(self, event: Event) -> Call | None:
         """The method that takes `event`; `None` if the event is not for this handler.
@@ -90,6 +92,21 @@ class Handler:
             if matcher is None or matcher.matches(event.routing_key):
                 return call
         return None
+
+    async def _maybe(self, function: Callable[..., Any] | None, context: Context | None) -> None:
+        """Call `start` or `stop` if the plugin has it, with the context if it takes one, and await what it gives.
+
+        A plain function would block the loop, so it runs in a thread.
+        """
+        if function is None:
+            return
+        arguments = [context] if context is not None and inspect.signature(function).parameters else []
+        if inspect.iscoroutinefunction(function):
+            result = function(*arguments)
+        else:
+            result = await self._threads.run(lambda given: function(*given), arguments)
+        if isinstance(result, Awaitable):
+            await result
 
     def _bound(self, method: Method, context: Context) -> tuple[Matcher | None, Call]:
         function = method.function if self._instance is None else getattr(self._instance, method.name)
@@ -108,12 +125,3 @@ def _construct(factory: type, context: Context) -> Any:
     parameters = inspect.signature(factory).parameters.values()
     takes = [each for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
     return factory(context) if takes else factory()
-
-
-async def _maybe(function: Callable[..., Any] | None, context: Context | None) -> None:
-    """Call `start` or `stop` if the plugin has it, with the context if it takes one, and await what it gives."""
-    if function is None:
-        return
-    result = function(context) if context is not None and inspect.signature(function).parameters else function()
-    if isinstance(result, Awaitable):
-        await result

@@ -4,9 +4,8 @@
 
 from __future__ import annotations
 
-import hashlib
+import importlib
 import importlib.metadata
-import importlib.util
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -14,22 +13,36 @@ from dataclasses import dataclass
 from pathlib import Path
 from traceback import TracebackException
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 from stevedore.extension import ExtensionManager
 
+from wazo_busd import imports, units
 from wazo_busd.config import near
-from wazo_busd.errors import PluginError, PluginImportError
+from wazo_busd.errors import Interrupted, PluginError, PluginImportError
 from wazo_busd.plugin import Plugin, describe
-from wazo_busd.safety import writable_by_others
+from wazo_busd.safety import Unsafe, writable_by_others
 
 GROUP = 'wazo_busd.plugins'
 """The group of entry points that distributions announce plugins in."""
 
-T = TypeVar('T')
+_claims: dict[tuple[str, str], tuple[ModuleType | None, str]] = {}
+"""For each distribution and module that a plugin was loaded from: the module, and the version that it was of."""
 
-_extensions: set[str] = set()
-"""Directories of drop-ins that were added to Python's path: what is in them never counts as installed."""
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The code of a plugin.
+
+    Attributes:
+        target: the module, class or function.
+        source: where it came from, for people.
+        version: its version.
+    """
+
+    target: Any
+    source: str
+    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +52,23 @@ class Candidate:
     Attributes:
         name: what configuration calls it.
         source: where it is, for people.
-        path: the drop-in file or directory that must be safe; `None` for what is installed with wazo-busd.
-        load: imports it; gives the plugin's code and its version.
+        directory: the plugin directory that it lies in; `None` for what is installed with wazo-busd.
+        path: the file or package in that directory.
+        load: imports it.
     """
 
     name: str
     source: str
+    directory: Path | None
     path: Path | None
-    load: Callable[[], tuple[Any, str]]
+    load: Callable[[], Loaded]
 
 
 class Loader:
     """Knows the plugins of the installation and of the drop-in directories, as they are when it is made.
 
-    Nothing is imported before `load` is called for it.
+    Nothing is imported before `load` is called for it. What was imported before from files that are others now is
+    forgotten; what is installed with wazo-busd stays as it is until the next start.
 
     Args:
         directories: where drop-ins lie; those that do not exist are passed over.
@@ -62,9 +78,14 @@ class Loader:
         self.unreadable: dict[Path, str] = {}
         """The directories that exist and cannot be listed, with the reason."""
         self._candidates: dict[str, list[Candidate]] = {}
-        self._broken: list[str] = []
+        self._refusals: dict[str, PluginError] = {}
+        """Why something that could be meant by a name is no plugin."""
+        self._remarks: list[str] = []
+        """What else may be the reason that a plugin is not found."""
+        imports.watch(directories)
+        units.refresh()
         importlib.invalidate_caches()
-        places = {str(each) for each in directories} | _extensions
+        places = {str(each) for each in directories} | units.STATE.added
         for candidate in self._installed([entry for entry in sys.path if entry not in places], None):
             self._add(candidate)
         for directory in dict.fromkeys(directories):
@@ -88,35 +109,30 @@ class Loader:
         """
         found = self._candidates.get(name, [])
         if not found:
-            hint = near(name, self._candidates) or f'known plugins: {", ".join(self.names)}'
-            raise PluginError(f'there is no plugin {name!r}', '; '.join([hint, *self._broken]))
+            raise self._not_found(name)
         if len(found) > 1:
             raise PluginError(
                 f'there is more than one plugin {name!r}: {" and ".join(each.source for each in found)}',
                 'rename or remove all but one',
             )
-        candidate = found[0]
-        if candidate.path is not None:
-            unsafe = writable_by_others(candidate.path)
-            if unsafe is not None:
-                raise PluginError(
-                    f'plugin {name!r} is refused: others can write {unsafe}',
-                    f'chown root: {unsafe}; chmod go-w {unsafe}',
-                )
-        target, version = candidate.load()
-        return _guarded(
-            name, candidate.source, lambda: describe(target, name=name, source=candidate.source, version=version)
-        )
+        return _imported(found[0])
+
+    def _not_found(self, name: str) -> PluginError:
+        if name in self._refusals:
+            return self._refusals[name]
+        hint = near(name, self._candidates) or f'known plugins: {", ".join(self.names)}'
+        return PluginError(f'there is no plugin {name!r}', '; '.join([hint, *self._remarks]))
 
     def _found_in(self, directory: Path) -> list[Candidate]:
         try:
             paths = sorted(directory.iterdir())
         except FileNotFoundError:
+            self._remarks.append(f'of plugin_dirs, {directory} does not exist')
             return []
         except OSError as error:
             self.unreadable[directory] = error.strerror or str(error)
             return []
-        return [*self._installed([str(directory)], directory), *_dropped(directory, paths)]
+        return [*self._installed([str(directory)], directory), *self._dropped(directory, paths)]
 
     def _installed(self, path: Sequence[str], directory: Path | None) -> Iterator[Candidate]:
         """The plugins that distributions on `path` announce; one that is broken announces none."""
@@ -131,8 +147,45 @@ class Loader:
                 entry_points = distribution.entry_points.select(group=GROUP)
                 yield from [_announced(entry_point, distribution, directory) for entry_point in entry_points]
             except Exception as error:  # noqa: BLE001 — what a stranger has left there may be anything
-                where = directory or 'the installation'
-                self._broken.append(f'{name} in {where} cannot be read: {type(error).__name__}: {error}')
+                self._remark(name, directory, error)
+
+    def _dropped(self, directory: Path, paths: Sequence[Path]) -> Iterator[Candidate]:
+        """The loose files and packages in a directory that has these `paths`.
+
+        What `pip install --target` left there belongs to distributions.
+        """
+        owned = self._owned(directory)
+        for path in paths:
+            if path.name in owned or path.name.startswith(('.', '_')):
+                continue
+            name = path.stem if path.suffix == '.py' else path.name
+            try:
+                file = _code_of(path)
+                if file is not None:
+                    yield _loose(name, path, file, directory)
+                elif path.is_dir():
+                    text = f'there is no plugin {name!r}: the folder {path} has no __init__.py'
+                    self._refusals[name] = PluginError(text, f'touch {path / "__init__.py"}')
+            except OSError as error:
+                self._refusals[name] = PluginError(
+                    f'plugin {name!r} cannot be looked at: {path}: {error.strerror}', f'ls -ld {directory} {path}; id'
+                )
+
+    def _owned(self, directory: Path) -> set[str]:
+        """The names of what distributions have put into a directory."""
+        owned: set[str] = set()
+        for distribution in importlib.metadata.distributions(path=[str(directory)]):
+            name = 'a distribution'
+            try:
+                name = str(distribution.metadata['Name'])
+                owned.update(file.parts[0] for file in distribution.files or () if file.parts)
+            except Exception as error:  # noqa: BLE001 — the same
+                self._remark(name, directory, error)
+        return owned
+
+    def _remark(self, name: str, directory: Path | None, error: Exception) -> None:
+        where = directory or 'the installation'
+        self._remarks.append(f'{name} in {where} cannot be read: {type(error).__name__}: {error}')
 
     def _add(self, candidate: Candidate) -> None:
         self._candidates.setdefault(candidate.name, []).append(candidate)
@@ -141,8 +194,7 @@ class Loader:
 class _EntryPoints(ExtensionManager[Any]):
     """stevedore's manager, given the entry points that we found.
 
-    Its own list comes from a cache on disk that can be older than what is installed, and it lets `AssertionError` and
-    `SystemExit` of one plugin end the process.
+    Its own list comes from a cache on disk that can be older than what is installed.
     """
 
     def __init__(self, entry_points: Sequence[Any]) -> None:
@@ -153,18 +205,6 @@ class _EntryPoints(ExtensionManager[Any]):
         return self._entry_points
 
 
-@dataclass(frozen=True, slots=True)
-class _GuardedEntryPoint:
-    """An entry point whose import can fail in any way."""
-
-    name: str
-    entry_point: importlib.metadata.EntryPoint
-    source: str
-
-    def load(self) -> Any:
-        return _guarded(self.name, self.source, self.entry_point.load)
-
-
 def _raise(manager: ExtensionManager[Any], entry_point: Any, error: BaseException) -> None:
     raise error
 
@@ -172,93 +212,67 @@ def _raise(manager: ExtensionManager[Any], entry_point: Any, error: BaseExceptio
 def _announced(
     entry_point: importlib.metadata.EntryPoint, distribution: importlib.metadata.Distribution, directory: Path | None
 ) -> Candidate:
-    source = f'{distribution.metadata["Name"]} {distribution.version}'
-
-    def load() -> tuple[Any, str]:
-        _extend_path(directory)
-        manager = _EntryPoints([_GuardedEntryPoint(entry_point.name, entry_point, source)])
-        return manager.extensions[0].plugin, distribution.version
-
+    name, version = distribution.metadata['Name'], distribution.version
+    claim = (name, entry_point.module)
     path = None
     if directory is not None:
         top = directory / entry_point.module.partition('.')[0]
         path = top if top.is_dir() else top.with_suffix('.py')
-    return Candidate(entry_point.name, source, path, load)
+
+    def load() -> Loaded:
+        if directory is not None and path is not None:
+            imports.extend(directory)
+            if _claims.get(claim, (None, version))[1] != version:
+                units.forget(path)
+        (extension,) = _EntryPoints([entry_point])
+        module = sys.modules.get(entry_point.module)
+        if claim not in _claims or _claims[claim][0] is not module:
+            _claims[claim] = (module, version)
+        # What was imported before it was upgraded is still what it was.
+        loaded_version = _claims[claim][1]
+        return Loaded(extension.plugin, f'{name} {loaded_version}', loaded_version)
+
+    return Candidate(entry_point.name, f'{name} {version}', directory, path, load)
 
 
-def _dropped(directory: Path, paths: Sequence[Path]) -> Iterator[Candidate]:
-    """The loose files and packages in a directory that has these `paths`.
-
-    What `pip install --target` left there belongs to distributions.
-    """
-    owned = {
-        file.parts[0]
-        for distribution in importlib.metadata.distributions(path=[str(directory)])
-        for file in distribution.files or ()
-        if file.parts
-    }
-    for path in paths:
-        if path.name in owned or path.name.startswith(('.', '_')):
-            continue
-        if path.suffix == '.py' and path.is_file():
-            yield _loose(path.stem, path, path, directory)
-        elif (path / '__init__.py').is_file():
-            yield _loose(path.name, path, path / '__init__.py', directory)
+def _code_of(path: Path) -> Path | None:
+    """The file of code of a drop-in; `None` if it is none."""
+    if path.suffix == '.py' and path.is_file():
+        return path
+    file = path / '__init__.py'
+    return file if file.is_file() else None
 
 
 def _loose(name: str, path: Path, file: Path, directory: Path) -> Candidate:
-    def load() -> tuple[Any, str]:
-        _extend_path(directory)
-        return _guarded(name, str(path), lambda: _imported(name, path, file))
+    def load() -> Loaded:
+        imports.extend(directory)
+        module, version = imports.drop_in(name, file)
+        return Loaded(module, str(path), version)
 
-    return Candidate(name, str(path), path, load)
-
-
-def _imported(name: str, path: Path, file: Path) -> tuple[ModuleType, str]:
-    """The module of a drop-in and its version, under a name that no other module has and that changes with its content.
-
-    No compiled code is written: what Python would later take for it is told by time and size of the file, which can be
-    the same when the content is not.
-    """
-    digest = _digest(path)
-    version = f'sha256:{digest[:12]}'
-    module_name = f'wazo_busd_dropin_{"".join(c if c.isalnum() else "_" for c in name)}_{digest[:12]}'
-    if module_name in sys.modules:
-        return sys.modules[module_name], version
-    spec = importlib.util.spec_from_file_location(
-        module_name, file, submodule_search_locations=[str(path)] if path.is_dir() else None
-    )
-    if spec is None or spec.loader is None:
-        raise ImportError(f'{file} is no Python module')
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[module_name] = module
-    keeps_compiled, sys.dont_write_bytecode = sys.dont_write_bytecode, True
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[module_name]
-        raise
-    finally:
-        sys.dont_write_bytecode = keeps_compiled
-    return module, version
+    return Candidate(name, str(path), directory, path, load)
 
 
-def _guarded(name: str, source: str, load: Callable[[], T]) -> T:
-    """What `load` gives; whatever it raises becomes a `PluginImportError`, but for the user's own Ctrl-C.
+def _imported(candidate: Candidate) -> Plugin:
+    """The plugin; whatever its code raises becomes a `PluginImportError`, but for a person's own Ctrl-C.
 
     `SystemExit`, `AssertionError` and the like are no reason for the daemon to end.
     """
+    name = candidate.name
     try:
-        return load()
-    except (KeyboardInterrupt, PluginError):
+        culprit = candidate.path and writable_by_others(candidate.path)
+        if culprit is not None:
+            raise Unsafe(culprit)
+        loaded = candidate.load()
+        return describe(loaded.target, name=name, source=loaded.source, version=loaded.version)
+    except (Interrupted, PluginError):
         raise
+    except Unsafe as error:
+        raise PluginError(f'plugin {name!r} is refused: {error.text}', error.cure) from error
     except BaseException as error:
-        place = _place(error, source)
-        missing = error.name if isinstance(error, ModuleNotFoundError) and source.startswith('/') else None
-        hint = f'pip install --target {Path(source).parent} {missing}' if missing else ''
         text = TracebackException.from_exception(error, limit=0)  # never raises, unlike an error that is itself broken
+        said = f'{type(error).__name__}: {text}{_place(error, candidate.source)}'
         raise PluginImportError(
-            f'plugin {name!r} ({source}) cannot be imported: {type(error).__name__}: {text}{place}', hint
+            f'plugin {name!r} ({candidate.source}) cannot be imported: {said}', _cure(error, candidate)
         ) from error
 
 
@@ -266,20 +280,20 @@ def _place(error: BaseException, source: str) -> str:
     """Where in the plugin's own code it went wrong."""
     if isinstance(error, SyntaxError):
         return ''
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(source)]
+    frames = _frames(error, source)
     return f' (line {frames[-1].lineno} of {frames[-1].filename})' if frames else ''
 
 
-def _extend_path(directory: Path | None) -> None:
-    """Let drop-ins import what lies beside them; last, so that they replace nothing."""
-    if directory is not None and str(directory) not in sys.path:
-        _extensions.add(str(directory))
-        sys.path.append(str(directory))
+def _cure(error: BaseException, candidate: Candidate) -> str:
+    """What to type or mend."""
+    if isinstance(error, ModuleNotFoundError) and error.name and '.' not in error.name:
+        target = f'--target {candidate.directory} ' if candidate.directory else ''
+        return f'pip install {target}{error.name}'
+    if isinstance(error, SyntaxError) and error.filename and error.filename.startswith('/'):
+        return f'python3 -m py_compile {error.filename}'
+    frames = _frames(error, f'{candidate.directory}/')
+    return f'mend {frames[-1].filename if frames else candidate.path or candidate.source}'
 
 
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    for file in sorted(each for each in path.rglob('*.py') if each.is_file()) if path.is_dir() else [path]:
-        digest.update(str(file.relative_to(path.parent)).encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+def _frames(error: BaseException, start: str) -> list[traceback.FrameSummary]:
+    return [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(start)]

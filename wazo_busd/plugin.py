@@ -188,6 +188,8 @@ def _members(cls: type) -> dict[str, Any]:
 
 def _mark(value: Any) -> _Mark | None:
     mark = getattr(value, _MARK, None)
+    if mark is None and isinstance(value, (staticmethod, classmethod)):
+        mark = getattr(value.__func__, _MARK, None)
     return mark if isinstance(mark, _Mark) else None
 
 
@@ -198,13 +200,18 @@ def _method(name: str, function: Any, plugin: str, source: str, factory: type | 
             f'plugin {plugin!r} ({source}) is {type(function).__name__}, not a function or class that takes events',
             "put @handler('calls.#') above a function; from wazo_busd.api import handler",
         )
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+    where = f'plugin {plugin!r} ({source})'
+    if isinstance(function, (staticmethod, classmethod)):
+        kind = type(function).__name__
         raise PluginError(
-            f'plugin {plugin!r} ({source}): {name} has a yield, so that calling it runs nothing', 'return instead'
+            f'{where}: {name} is a {kind}, and events are taken by methods with self',
+            f'take @{kind} away: def {name}(self, event, context)',
         )
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise PluginError(f'{where}: {name} has a yield, so that calling it runs nothing', 'return instead')
     if factory and (mark.options is not None or mark.concurrency is not None):
         raise PluginError(
-            f'plugin {plugin!r} ({source}): {name} is a method, and options and concurrency are of the class',
+            f'{where}: {name} is a method, and options and concurrency are of the class',
             f'class {factory.__name__}: concurrency = 4; class Options(BaseOptions): …',
         )
     wants = 2 if factory else 1
@@ -214,14 +221,19 @@ def _method(name: str, function: Any, plugin: str, source: str, factory: type | 
     keywords = [p for p in parameters if p.default is p.empty and p.kind is p.KEYWORD_ONLY]
     if len(possible) < wants or len(required) > wants + 1 or keywords:
         expected = f'{name}({"self, " if factory else ""}event, context)'
-        raise PluginError(
-            f'plugin {plugin!r} ({source}): {name} cannot be called with an event', f'expected {expected}'
-        )
+        raise PluginError(f'{where}: {name} cannot be called with an event', f'expected {expected}')
     for pattern in mark.match:
-        mistake = patterns.mistake(pattern) if isinstance(pattern, str) else 'a pattern is a text'
-        if mistake:
-            raise PluginError(f'plugin {plugin!r} ({source}): {name} matches {pattern!r}: {mistake}')
+        _check_pattern(pattern, f'{where}: {name}')
     return Method(name, function, mark.match, len(possible) > wants, not inspect.iscoroutinefunction(function))
+
+
+def _check_pattern(pattern: Any, where: str) -> None:
+    mistake = patterns.mistake(pattern) if isinstance(pattern, str) else 'a pattern is a text'
+    if mistake is None:
+        return
+    is_long = isinstance(pattern, str) and len(pattern.encode(errors='replace')) > patterns.KEY_LIMIT
+    cure = 'name fewer words, # stands for the others: ' if is_long else 'for example '
+    raise PluginError(f'{where} matches {pattern!r}: {mistake}', f"{cure}@handler('calls.#')")
 
 
 def _greatest(concurrencies: list[Any]) -> Any:

@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from wazo_busd.config import Configuration, Document, HandlerConfig, explain
-from wazo_busd.errors import PluginError, PluginImportError, Problem
+from wazo_busd.config.document import Place
+from wazo_busd.errors import Interrupted, PluginError, PluginImportError, Problem
 from wazo_busd.handler import FreeOptions, Handler
 from wazo_busd.loader import Loader
 from wazo_busd.plugin import Plugin
@@ -66,7 +67,7 @@ def _enlist(roster: Roster, loader: Loader, name: str, config: HandlerConfig, co
             f'{config.concurrency} is more than bus.prefetch, {prefetch}: no more events than that are taken at a time'
         )
         problems.append(document.problem((*place, 'concurrency'), text, f'bus: {{prefetch: {config.concurrency}}}'))
-    if not (config.match or plugin.match) and (*place, 'match') not in document.origins:
+    if not (config.match or plugin.match) and not _is_wrong((*place, 'match'), document):
         problems.append(
             document.problem(
                 place, f'the plugin {plugin.name!r} takes any event, so say which', 'add a line match: [calls.#]'
@@ -77,6 +78,14 @@ def _enlist(roster: Roster, loader: Loader, name: str, config: HandlerConfig, co
         roster.handlers[name] = Handler(name, plugin, config, options)
 
 
+def _is_wrong(place: Place, document: Document) -> bool:
+    """Whether something was written at `place` that is wrong, which is told already: it was taken out of the tree."""
+    value: Any = document.tree
+    for part in place[:-1]:
+        value = value.get(part, {})
+    return place in document.origins and place[-1] not in value
+
+
 def _options(plugin: Plugin, name: str, config: HandlerConfig, document: Document) -> tuple[Any, list[Problem]]:
     if plugin.options is None:
         return FreeOptions(config.options), []
@@ -85,7 +94,7 @@ def _options(plugin: Plugin, name: str, config: HandlerConfig, document: Documen
         return plugin.options.model_validate(config.options), []
     except ValidationError as error:
         return None, explain(error, plugin.options, document, place)
-    except KeyboardInterrupt:
+    except Interrupted:
         raise
     except BaseException as error:  # noqa: BLE001 — the model is the plugin's own code, and may raise anything
         said = TracebackException.from_exception(error, limit=0)

@@ -10,12 +10,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
+class Unsafe(ImportError):
+    """Raised when code is imported that somebody else than root and us can write.
+
+    Args:
+        culprit: the file or directory.
+    """
+
+    def __init__(self, culprit: Path) -> None:
+        self.culprit = culprit
+        self.text = f'others can write {culprit}'
+        self.cure = f'chown root: {culprit}; chmod go-w {culprit}'
+        super().__init__(f'{self.text}; {self.cure}', path=str(culprit))
+
+
 def writable_by_others(path: Path) -> Path | None:
     """The first file or directory that somebody else than root and us can write.
 
     Args:
-        path: a file or directory whose code is to be run. What is in it counts, and the directory it is in: who can
-            write that can put another file there.
+        path: a file or package whose code is to be run. What is in it counts, as what it imports late would be refused
+            in the middle of an event; compiled code does not, as none is ever run. The directory it is in counts: who
+            can write that can put another file there.
 
     Returns:
         The culprit; `None` if all is well.
@@ -23,23 +38,48 @@ def writable_by_others(path: Path) -> Path | None:
     return next((each for each in _concerned(path) if _is_writable(each)), None)
 
 
-def _concerned(path: Path) -> Iterator[Path]:
-    yield path.parent
-    yield from _with_target(path)
+def writable_on_the_way(root: Path, way: Path) -> Path | None:
+    """The first of a file and the directories above it that somebody else than root and us can write.
+
+    Args:
+        root: the plugin directory.
+        way: the way from there to the file.
+
+    Returns:
+        The culprit; `None` if all is well.
+    """
+    parts = [*reversed(way.parents), way][1:]
+    places = [root, *(each for part in parts for each in _with_target(root / part))]
+    return next((each for each in places if _is_writable(each)), None)
+
+
+def walk(path: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """The directories at and below `path`, with the names of those and of the files in each.
+
+    Links are followed, each directory comes once, and those of compiled code are left out.
+    """
     seen: set[str] = set()
     for directory, directories, files in os.walk(path, followlinks=True):
         if os.path.realpath(directory) in seen:
             directories.clear()
             continue
         seen.add(os.path.realpath(directory))
-        for name in [*directories, *(file for file in files if file.endswith(('.py', '.so', '.pyc')))]:
-            yield from _with_target(Path(directory, name))
+        directories[:] = [name for name in directories if name != '__pycache__']
+        yield Path(directory), directories, files
+
+
+def _concerned(path: Path) -> Iterator[Path]:
+    yield path.parent
+    yield from _with_target(path)
+    for directory, directories, files in walk(path):
+        for name in [*directories, *(file for file in files if file.endswith(('.py', '.so')))]:
+            yield from _with_target(directory / name)
 
 
 def _with_target(path: Path) -> Iterator[Path]:
     """`path` and, if it is a link, the directory where it leads: who can write that can put another file there."""
     yield path
-    if path.is_symlink():
+    if os.path.islink(path):  # noqa: PTH114 — unlike Path.is_symlink it raises nothing
         yield Path(os.path.realpath(path)).parent
 
 

@@ -15,24 +15,24 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from wazo_busd.codec import Limits, encode
+from wazo_busd.codec import Limits, decode, encode
 from wazo_busd.config import HandlerConfig
 from wazo_busd.context import Context
 from wazo_busd.delivery import Delivery, PlainProperties
 from wazo_busd.dispatcher import Dispatcher
+from wazo_busd.emission import emitter
 from wazo_busd.event import Event
 from wazo_busd.handler import FreeOptions, Handler
 from wazo_busd.http import SharedSession
 from wazo_busd.outcome import Outcome, Reason
 from wazo_busd.plugin import describe
-from wazo_busd.work import Work
 
 __all__ = ['Emitted', 'Outcome', 'Outcomes', 'Reason', 'deliver', 'make_event']
 
@@ -43,7 +43,7 @@ class Emitted:
 
     Attributes:
         name: its name.
-        data: what it says.
+        data: what it says, as those who match it get it: dates, for example, are texts by then.
         routing_key: the key it was published with.
     """
 
@@ -74,6 +74,7 @@ def make_event(
     exchange: str = 'wazo-headers',
     headers: Mapping[str, Any] | None = None,
     redelivered: bool = False,
+    attempt: int = 1,
 ) -> Event:
     """An event as a Wazo host sends it.
 
@@ -84,6 +85,7 @@ def make_event(
         exchange: the exchange it was published on.
         headers: headers beside `name`, such as `tenant_uuid`.
         redelivered: whether the broker gave it out before.
+        attempt: 1-based ordinal of the present try.
     """
     own = {'name': name, **(headers or {})}
     content = {**own, 'data': data}
@@ -97,6 +99,7 @@ def make_event(
         body=encode(content),
         received_at=time.time(),
         redelivered=redelivered,
+        attempt=attempt,
     )
 
 
@@ -112,7 +115,8 @@ async def deliver(
 
     Args:
         plugin: the function, class or module.
-        events: what it is run on, in this order.
+        events: what it is run on, in this order: of `make_event`, or an `Event` of name, data and headers, which is
+            given the body that a Wazo host would send.
         options: its options, as the configuration would say them.
         name: the name of the handler.
         state_dir: the directory it may keep files in; one that is removed afterwards if `None`.
@@ -135,8 +139,8 @@ async def deliver(
     http = SharedSession()
     emitted: list[Emitted] = []
 
-    async def emit(emitted_name: str, data: Any, routing_key: str | None, work: Work | None) -> None:
-        emitted.append(Emitted(emitted_name, data, routing_key or emitted_name))
+    async def publish(routing_key: str, body: bytes, headers: Mapping[str, Any]) -> None:
+        emitted.append(_emitted(routing_key, body, headers))
 
     with tempfile.TemporaryDirectory() as temporary:
         context = Context(
@@ -144,7 +148,7 @@ async def deliver(
             validated,
             log=structlog.stdlib.get_logger().bind(handler=name),
             http=http.get,
-            emit=emit,
+            emit=emitter(publish),
             state_dir=state_dir or Path(temporary),
         )
         try:
@@ -160,15 +164,50 @@ async def deliver(
 
 async def _run(handler: Handler, events: Iterable[Event]) -> tuple[list[Delivery], list[Reason]]:
     acknowledger = _Recorder()
-    deliveries = [_delivery(number, event, acknowledger) for number, event in enumerate(events)]
+    whole = [_with_body(event) for event in events]
+    deliveries = [_delivery(number, event, acknowledger) for number, event in enumerate(whole)]
     acknowledger.missing = len(deliveries)
-    dispatcher = Dispatcher(handler, Limits())
+    dispatcher = _Dispatcher(handler, whole)
     for delivery in deliveries:
         dispatcher.accept(delivery)
     if deliveries:
         await acknowledger.all_settled.wait()
     await dispatcher.drain(0.0)
     return deliveries, [acknowledger.reasons[each.tag] for each in deliveries if each.tag in acknowledger.reasons]
+
+
+def _emitted(routing_key: str, body: bytes, headers: Mapping[str, Any]) -> Emitted:
+    """What arrives at those who match a derived event."""
+    event = decode(
+        body,
+        headers=headers,
+        routing_key=routing_key,
+        exchange='',
+        received_at=time.time(),
+        redelivered=False,
+        limits=Limits(),
+    )
+    return Emitted(event.name, event.data, routing_key)
+
+
+def _with_body(event: Event) -> Event:
+    """The event, as it would come over the bus if it was made of a name, data and headers only."""
+    if event.body:
+        return event
+    headers = {**event.headers, 'name': event.name}
+    content = {**event.metadata, **headers, 'data': event.data}
+    return Event(
+        event.name,
+        event.data,
+        routing_key=event.routing_key,
+        exchange=event.exchange,
+        headers=headers,
+        metadata=content,
+        body=encode(content),
+        received_at=event.received_at,
+        redelivered=event.redelivered,
+        attempt=event.attempt,
+    )
 
 
 def _delivery(number: int, event: Event, acknowledger: _Recorder) -> Delivery:
@@ -182,6 +221,35 @@ def _delivery(number: int, event: Event, acknowledger: _Recorder) -> Delivery:
         received_at=event.received_at,
         acknowledger=acknowledger,
     )
+
+
+class _Dispatcher(Dispatcher):
+    """The daemon's, with what a test says of its events and no delivery carries: the attempt, and the id of a copy.
+
+    Args:
+        handler: the handler, started.
+        given: the events, by the tags of their deliveries.
+    """
+
+    def __init__(self, handler: Handler, given: Sequence[Event]) -> None:
+        super().__init__(handler, Limits())
+        self._given = given
+
+    def _decode(self, delivery: Delivery) -> Event | None:
+        event, given = super()._decode(delivery), self._given[delivery.tag]
+        return event and Event(
+            event.name,
+            event.data,
+            routing_key=event.routing_key,
+            exchange=event.exchange,
+            headers=event.headers,
+            metadata=event.metadata,
+            body=event.body,
+            received_at=event.received_at,
+            redelivered=event.redelivered,
+            attempt=given.attempt,
+            id=given.id,
+        )
 
 
 class _Recorder:

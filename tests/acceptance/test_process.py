@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 
@@ -31,6 +34,39 @@ def wazo_busd(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+AS_NOBODY = """
+import os, sys
+from wazo_busd.cli import main
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+main(sys.argv[1:])
+"""
+"""Gives up all rights when everything is imported: the interpreter may lie where nobody else can read."""
+
+
+def as_nobody(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, '-c', AS_NOBODY, *arguments],
+        cwd='/',
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def public(tmp_path: Path) -> Iterator[Path]:
+    """A directory that everybody can go through, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+        for path in Path(name).iterdir():
+            path.chmod(0o700)
+
+
 @pytest.fixture
 def config(broker: Broker, tmp_path: Path) -> Path:
     return write_config(tmp_path / 'etc', broker, HANDLERS)
@@ -53,6 +89,50 @@ def config(broker: Broker, tmp_path: Path) -> Path:
 )
 def test_the_exit_code_says_what_kind_of_trouble_it_is(arguments: list[str], code: int) -> None:
     assert wazo_busd(*arguments).returncode == code
+
+
+@pytest.mark.parametrize('command', ['check', 'run'])
+def test_a_file_that_may_not_be_read_is_a_wrong_configuration(public: Path, command: str) -> None:
+    path = public / 'config.yml'
+    path.write_text('')
+    path.chmod(0o000)
+
+    done = as_nobody(command, '-c', str(path))
+
+    assert (done.returncode, f'{path}: the file cannot be read: permission denied' in done.stderr) == (78, True)
+
+
+@pytest.mark.parametrize('command', ['check', 'run'])
+def test_a_directory_that_may_not_be_searched_is_a_wrong_configuration(public: Path, command: str) -> None:
+    path = public / 'etc' / 'config.yml'
+    path.parent.mkdir()
+    path.write_text('')
+    path.parent.chmod(0o600)
+
+    done = as_nobody(command, '-c', str(path))
+
+    assert (done.returncode, f'{path}: the file cannot be read: permission denied' in done.stderr) == (78, True)
+
+
+@pytest.mark.parametrize('command', ['check', 'run'])
+def test_a_key_that_may_not_be_read_is_a_wrong_configuration(public: Path, command: str) -> None:
+    path = public / 'config.yml'
+    path.write_text('bus:\n  tls:\n    certificate_file: cert.pem\n    key_file: key.pem\n')
+    (public / 'cert.pem').write_text('PEM')
+    (public / 'key.pem').write_text('PEM')
+    (public / 'key.pem').chmod(0o000)
+
+    done = as_nobody(command, '-c', str(path))
+
+    told = f'{path}:4: bus.tls.key_file: {public}/key.pem cannot be read: Permission denied (ls -l {public}/key.pem)'
+    assert (done.returncode, told in done.stderr) == (78, True)
+
+
+@pytest.mark.parametrize('command', ['check', 'run'])
+def test_a_configuration_that_is_a_pipe_is_refused_at_once(tmp_path: Path, command: str) -> None:
+    os.mkfifo(tmp_path / 'config.yml')
+
+    assert wazo_busd(command, '-c', str(tmp_path / 'config.yml')).returncode == 78
 
 
 def test_nothing_that_was_typed_ends_in_a_traceback(tmp_path: Path) -> None:
@@ -83,6 +163,56 @@ def test_a_wrong_configuration_starts_nothing_and_says_what_to_type(tmp_path: Pa
     path.write_text('bus: {prot: 5}\n')
 
     assert wazo_busd('run', '-c', str(path)).stderr.splitlines()[-1].endswith(f'next: wazo-busd check -c {path}')
+
+
+def test_run_lists_every_mistake_broken_plugins_among_them(tmp_path: Path) -> None:
+    path = tmp_path / 'config.yml'
+    path.write_text(
+        'bus: {prot: 5}\nplugin_dirs: [.]\nhandlers:\n'
+        '  bad: {plugin: broken, match: "#"}\n  good: {plugin: log, match: "#"}\n'
+    )
+    (tmp_path / 'broken.py').write_text('assert False\n')
+
+    told = wazo_busd('run', '-c', str(path)).stderr.splitlines()
+
+    assert [line.split(': ')[1] for line in told[:-1]] == [f'{path}:1', f'{path}:4']
+
+
+def test_broken_plugins_are_listed_beside_a_state_directory_that_cannot_be_used(public: Path) -> None:
+    path = public / 'config.yml'
+    handlers = 'bad: {plugin: broken, match: "#"}, good: {plugin: good, match: "#"}'
+    path.write_text(f'state_dir: state\nplugin_dirs: [plugins.d]\nhandlers: {{{handlers}}}\n')
+    (public / 'plugins.d').mkdir()
+    (public / 'plugins.d' / 'broken.py').write_text('assert False\n')
+    (public / 'plugins.d' / 'good.py').write_text('from wazo_busd.api import handler\n@handler\ndef good(event): ...\n')
+    (public / 'state').mkdir(mode=0o500)
+
+    done = as_nobody('run', '-c', str(path))
+
+    told = [line.split(': ')[2] for line in done.stderr.splitlines() if line.startswith('error: ')]
+    assert (done.returncode, told) == (78, ['state_dir', 'handlers.bad.plugin'])
+
+
+def test_check_finds_a_state_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    path = tmp_path / 'config.yml'
+    path.write_text('state_dir: config.yml/state\n')
+
+    assert wazo_busd('check', '-c', str(path)).returncode == 78
+
+
+def test_check_makes_nothing(tmp_path: Path) -> None:
+    path = tmp_path / 'config.yml'
+    path.write_text('state_dir: state\nplugin_dirs: []\n')
+
+    wazo_busd('check', '-c', str(path))
+
+    assert [each.name for each in tmp_path.iterdir()] == ['config.yml']
+
+
+def test_check_says_that_it_is_stricter_than_run_with_plugins_that_are_broken() -> None:
+    shown = ' '.join(wazo_busd('check', '--help').stdout.split())
+
+    assert 'A plugin that cannot be imported is an error here (78), although run would start the other' in shown
 
 
 def test_a_state_directory_that_cannot_be_made_is_a_wrong_configuration(broker: Broker, tmp_path: Path) -> None:

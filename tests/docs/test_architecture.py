@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
 import sys
+import tokenize
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -28,11 +31,36 @@ FORBIDDEN = ('message', 'job', 'envelope', 'subscriber', 'listener', 'manager', 
 """Words that the glossary has others for."""
 
 
-def test_the_table_of_floors_names_the_modules_of_the_contract() -> None:
-    rows = re.findall(r'^\| \d \w+ \| (.*) \|$', ARCHITECTURE, re.MULTILINE)
-    shown = [name.strip('/') for row in rows for name in re.findall(r'`([a-z/]+)`', row)]
+def floors_of_the_contract() -> dict[str, list[str]]:
+    """The modules of each floor, which a comment in the contract begins."""
+    contract = (ROOT / 'pyproject.toml').read_text().split("id = 'floors'")[1].split('\n]')[0]
+    floors = re.split(r'^ *# (\d \w+)$', contract, flags=re.MULTILINE)[1:]
+    layers = [re.findall("'(.*)'", floor) for floor in floors[1::2]]
+    return {
+        name: sorted(module for layer in found for module in layer.split(' | '))
+        for name, found in zip(floors[::2], layers, strict=True)
+    }
 
-    assert sorted(shown) == sorted(name for layer in FLOORS['layers'] for name in layer.split(' | '))
+
+def floors_of_the_table(document: str) -> dict[str, list[str]]:
+    rows = re.findall(r'^\| (\d \w+) \| (.*) \|$', document, re.MULTILINE)
+    return {name: sorted(module.strip('/') for module in re.findall(r'`([a-z/_]+)`', row)) for name, row in rows}
+
+
+def test_every_floor_of_the_table_has_the_modules_of_the_contract() -> None:
+    assert floors_of_the_table(ARCHITECTURE) == floors_of_the_contract()
+
+
+def test_a_module_on_a_wrong_floor_of_the_table_is_found() -> None:
+    moved = ARCHITECTURE.replace('`dispatcher` · ', '').replace('| 4 edges | ', '| 4 edges | `dispatcher` · ')
+
+    assert floors_of_the_table(moved) != floors_of_the_contract()
+
+
+def test_every_layer_of_the_contract_is_on_a_floor() -> None:
+    on_floors = [module for modules in floors_of_the_contract().values() for module in modules]
+
+    assert sorted(on_floors) == sorted(name for layer in FLOORS['layers'] for name in layer.split(' | '))
 
 
 def test_the_middleware_is_shown_in_its_order() -> None:
@@ -62,11 +90,23 @@ def test_every_module_of_the_journey_is_there(path: str) -> None:
     assert path in known or module.is_dir() or module.with_suffix('.py').exists()
 
 
-@pytest.mark.parametrize('word', re.findall(r'^\| \*\*(.+?)\*\* \|', GLOSSARY, re.MULTILINE))
-def test_every_word_of_the_glossary_is_used(word: str) -> None:
-    texts = [path.read_text().lower() for path in (ROOT / 'wazo_busd').rglob('*.py')]
+@cache
+def prose() -> str:
+    """What the sources say in words: docstrings, comments, and the names of what they define."""
+    texts = []
+    for path in (ROOT / 'wazo_busd').rglob('*.py'):
+        with path.open('rb') as file:
+            texts += [token.string for token in tokenize.tokenize(file.readline) if token.type == tokenize.COMMENT]
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+                name = path.stem if isinstance(node, ast.Module) else node.name
+                texts += [re.sub('_|(?<=[a-z])(?=[A-Z])', ' ', name), ast.get_docstring(node) or '']
+    return ' '.join('\n'.join(texts).lower().split())
 
-    assert any(word in text for text in texts)
+
+@pytest.mark.parametrize('word', re.findall(r'^\| \*\*(.+?)\*\* \|', GLOSSARY, re.MULTILINE))
+def test_every_word_of_the_glossary_is_one_that_the_sources_speak_in(word: str) -> None:
+    assert re.search(rf'\b{re.escape(word)}(s|es|d|ed)?\b', prose())
 
 
 @pytest.mark.parametrize('path', sorted((ROOT / 'wazo_busd').rglob('*.py')), ids=lambda path: path.name)

@@ -23,6 +23,8 @@ from pydantic import ValidationError
 
 from plugins.journal import Journal
 from tests.unit.rig import PATIENCE_SECONDS, log_lines, make_context, patiently, turn
+from wazo_busd import roster
+from wazo_busd.config import load
 from wazo_busd.event import Event
 from wazo_busd.plugin import describe
 from wazo_busd.testing import Outcome, deliver, make_event
@@ -271,6 +273,25 @@ async def test_a_journal_that_is_a_directory_fails_to_start(tmp_path: Path) -> N
 async def test_options_that_it_does_not_know_are_mistakes(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         await deliver(Journal, event(), options=options)
+
+
+@pytest.mark.parametrize('path', ['calls.jsonl', './calls.jsonl', '~/calls.jsonl', ''])
+async def test_a_path_that_begins_nowhere_is_a_mistake(path: str) -> None:
+    with pytest.raises(ValidationError, match='expected an absolute path'):
+        await deliver(Journal, event(), options={'path': path})
+
+
+def test_a_path_that_begins_nowhere_is_told_with_one_that_is_right(tmp_path: Path) -> None:
+    main = tmp_path / 'config.yml'
+    main.write_text("handlers:\n  calls:\n    plugin: journal\n    match: '#'\n    options: {path: calls.jsonl}\n")
+
+    (problem,) = roster.call(load(main)).problems
+
+    assert (problem.line, problem.message, problem.hint) == (
+        5,
+        'handlers.calls.options.path: expected an absolute path',
+        'as in path: /var/log/wazo-busd/calls.jsonl',
+    )
 
 
 def test_it_takes_any_event_so_the_configuration_says_which() -> None:

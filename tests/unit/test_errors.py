@@ -22,7 +22,7 @@ from wazo_busd.errors import (
 
 
 @pytest.mark.parametrize(
-    'error', [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, BaseException)]
+    'error', [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, Exception)]
 )
 def test_every_error_is_one_of_ours(error: type[BaseException]) -> None:
     assert issubclass(error, errors.WazoBusdError)

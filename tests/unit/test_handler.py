@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.unit.rig import make_context, make_handler, make_plugin, started
+from tests.unit.rig import make_context, make_handler, make_plugin, started, turn
 from wazo_busd.config import HandlerConfig
 from wazo_busd.context import Context
 from wazo_busd.event import Event
@@ -227,6 +229,100 @@ async def test_a_plain_start_is_called_as_well() -> None:
     assert Bell.happened == ['started']
 
 
+@pytest.mark.parametrize('name', ['start', 'stop'])
+async def test_a_plain_start_or_stop_does_not_hold_the_loop(name: str) -> None:
+    # Given a plugin that waits for what the loop does
+    released = threading.Event()
+
+    def wait(self: Noting) -> None:
+        self.happened.append(released.wait(1))
+
+    class Bell(Noting): ...
+
+    setattr(Bell, name, wait)
+    one = make_handler(Bell)
+
+    # When it starts and stops while the loop goes on
+    async def life() -> None:
+        await one.start(make_context())
+        await one.stop()
+
+    living = asyncio.create_task(life())
+    await turn()
+    released.set()
+    await living
+
+    # Then the loop has done it
+    assert Bell.happened == [True]
+
+
+async def test_a_plain_start_that_gives_an_awaitable_is_awaited_on_the_loop() -> None:
+    class Bell(Noting):
+        def start(self) -> Any:
+            return self.begin()
+
+        async def begin(self) -> None:
+            self.happened.append(asyncio.get_running_loop())
+
+    await started(Bell)
+
+    assert Bell.happened == [asyncio.get_running_loop()]
+
+
+async def test_a_plain_start_that_wants_the_context_gets_it() -> None:
+    class Bell(Noting):
+        def start(self, context: Context) -> None:
+            self.happened.append(context.name)
+
+    await started(Bell, name='bell')
+
+    assert Bell.happened == ['bell']
+
+
+async def test_what_a_plain_start_raises_is_raised() -> None:
+    class Bell(Noting):
+        def start(self) -> None:
+            raise OSError('no bell')
+
+    with pytest.raises(OSError, match='no bell'):
+        await started(Bell)
+
+
+async def test_a_plain_start_that_is_given_up_leaves_no_thread_that_keeps_the_process() -> None:
+    # Given a plain start that does not return
+    entered, released = asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    class Bell(Noting):
+        def start(self) -> None:
+            self.happened.append(threading.current_thread())
+            loop.call_soon_threadsafe(entered.set)
+            released.wait(20)
+
+    starting = asyncio.create_task(started(Bell))
+    await entered.wait()
+
+    # When it is given up
+    starting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await starting
+
+    # Then the interpreter would not wait for its thread
+    is_daemon = Bell.happened[0].daemon
+    released.set()
+    assert is_daemon
+
+
+async def test_an_instance_is_made_on_the_loop() -> None:
+    class Bell(Noting):
+        def __init__(self) -> None:
+            self.happened.append(asyncio.get_running_loop())
+
+    await started(Bell)
+
+    assert Bell.happened == [asyncio.get_running_loop()]
+
+
 async def test_a_start_that_wants_the_context_gets_it() -> None:
     class Bell(Noting):
         async def start(self, context: Context) -> None:
@@ -355,6 +451,17 @@ def test_a_handler_is_the_same_as_one_of_the_same_configuration_and_code() -> No
 )
 def test_a_handler_is_another_if_anything_of_it_is_another(other: Handler) -> None:
     assert not make_handler(of_calls, timeout=5).is_same(other)
+
+
+def test_a_handler_whose_code_was_imported_again_is_another_whatever_its_version() -> None:
+    def again(event: Event) -> None: ...
+
+    one, two = (
+        Handler('test', replace(make_plugin(handler('calls.#')(code)), version='1'), HandlerConfig(plugin='test'), None)
+        for code in (of_calls, again)
+    )
+
+    assert not one.is_same(two)
 
 
 def test_a_handler_with_other_options_is_another() -> None:

@@ -6,19 +6,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from stevedore import ExtensionManager, _cache
 
-from wazo_busd import loader
-from wazo_busd.errors import PluginError, PluginImportError
+from wazo_busd import loader, units
+from wazo_busd.errors import Interrupted, PluginError, PluginImportError
 from wazo_busd.event import Event
 from wazo_busd.loader import GROUP, Loader
 from wazo_busd.plugin import Plugin
@@ -32,7 +33,9 @@ def _same_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """What a test imports is forgotten, and what it writes is safe, whatever the user who runs it is used to."""
     monkeypatch.setattr(sys, 'path', list(sys.path))
     monkeypatch.setattr(sys, 'dont_write_bytecode', False)
-    monkeypatch.setattr(loader, '_extensions', set())
+    monkeypatch.setattr(sys, 'path_hooks', list(sys.path_hooks))
+    monkeypatch.setattr(units, 'STATE', units.State())
+    monkeypatch.setattr(loader, '_claims', {})
     modules = set(sys.modules)
     umask = os.umask(0o022)
     yield
@@ -466,6 +469,31 @@ def test_a_name_that_is_not_there_gets_the_one_that_was_meant(plugins: Path) -> 
     assert (caught.value.text, caught.value.hint) == ("there is no plugin 'bel'", "did you mean 'bell'?")
 
 
+def test_a_name_that_is_not_there_is_told_with_the_directories_that_are_not_there_either(
+    plugins: Path, tmp_path: Path
+) -> None:
+    write(plugins / 'bell.py', BELL)
+    wrong = tmp_path / 'plugin.d'
+
+    with pytest.raises(PluginError) as caught:
+        Loader([wrong, plugins]).load('bel')
+
+    assert caught.value.hint == f"did you mean 'bell'?; of plugin_dirs, {wrong} does not exist"
+
+
+@pytest.mark.parametrize('file', ['tone.py', 'notes.txt'])
+def test_a_folder_without_an_init_is_told_as_such(plugins: Path, file: str) -> None:
+    write(plugins / 'bell' / file, BELL)
+
+    with pytest.raises(PluginError) as caught:
+        Loader([plugins]).load('bell')
+
+    assert (caught.value.text, caught.value.hint) == (
+        f"there is no plugin 'bell': the folder {plugins / 'bell'} has no __init__.py",
+        f'touch {plugins / "bell" / "__init__.py"}',
+    )
+
+
 def test_a_name_that_resembles_none_gets_those_that_are_there() -> None:
     with pytest.raises(PluginError) as caught:
         Loader([]).load('xylophone')
@@ -548,6 +576,7 @@ FAILURES = {
     'ZeroDivisionError': '1 / 0',
     'CancelledError': 'import asyncio; raise asyncio.CancelledError',
     'GeneratorExit': 'raise GeneratorExit',
+    'KeyboardInterrupt': 'raise KeyboardInterrupt',
     'RecursionError': 'def f(): f()\nf()',
     'StopIteration': 'next(iter(()))',
     'ValueError': 'import \x00',
@@ -626,10 +655,81 @@ def test_a_module_that_is_missing_is_told_with_how_to_install_it(plugins: Path) 
 
 
 def test_the_ctrl_c_of_a_person_is_no_failure_of_the_plugin(plugins: Path) -> None:
-    write(plugins / 'bell.py', 'raise KeyboardInterrupt')
+    write(plugins / 'bell.py', 'from wazo_busd.errors import Interrupted; raise Interrupted')
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted):
         Loader([plugins]).load('bell')
+
+
+def test_a_mistake_of_syntax_is_told_with_what_shows_it(plugins: Path) -> None:
+    file = write(plugins / 'bell.py', 'def ring(event)')
+
+    with pytest.raises(PluginImportError) as caught:
+        Loader([plugins]).load('bell')
+
+    assert caught.value.hint == f'python3 -m py_compile {file}'
+
+
+def test_a_mistake_of_syntax_in_a_helper_is_told_with_the_file_of_the_helper(plugins: Path) -> None:
+    write(plugins / 'bell.py', f'import tones_of_bells\n{BELL}')
+    helper = write(plugins / 'tones_of_bells.py', 'TONE =')
+
+    with pytest.raises(PluginImportError) as caught:
+        Loader([plugins]).load('bell')
+
+    assert caught.value.hint == f'python3 -m py_compile {helper}'
+
+
+def test_a_mistake_of_syntax_in_code_that_is_no_file_is_told_with_the_file_that_runs_it(plugins: Path) -> None:
+    file = write(plugins / 'bell.py', 'exec("def")')
+
+    with pytest.raises(PluginImportError) as caught:
+        Loader([plugins]).load('bell')
+
+    assert caught.value.hint == f'mend {file}'
+
+
+@pytest.mark.parametrize('code', ['from os import nothing', '1 / 0', 'from .tone import TONE', 'import json.tone'])
+def test_an_import_that_fails_otherwise_is_told_with_the_file_to_mend(plugins: Path, code: str) -> None:
+    file = write(plugins / 'bell' / '__init__.py', code)
+
+    with pytest.raises(PluginImportError) as caught:
+        Loader([plugins]).load('bell')
+
+    assert caught.value.hint == f'mend {file}'
+
+
+def test_an_import_that_fails_in_a_helper_is_told_with_the_file_of_the_helper(plugins: Path) -> None:
+    write(plugins / 'bell.py', f'import tones_of_bells\n{BELL}')
+    helper = write(plugins / 'tones_of_bells.py', '1 / 0')
+
+    with pytest.raises(PluginImportError) as caught:
+        Loader([plugins]).load('bell')
+
+    assert caught.value.hint == f'mend {helper}'
+
+
+def test_a_module_that_a_distribution_misses_is_told_with_how_to_install_it(plugins: Path) -> None:
+    files = {'bells_of_wazo.py': 'import no_such_module_at_all'}
+    install(plugins, 'wazo-bells', plugins={'bell': 'bells_of_wazo'}, files=files)
+
+    with pytest.raises(PluginImportError) as caught:
+        Loader([plugins]).load('bell')
+
+    assert caught.value.hint == f'pip install --target {plugins} no_such_module_at_all'
+
+
+def test_a_module_that_a_distribution_of_the_installation_misses_is_told_with_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {'bells_of_wazo.py': 'import no_such_module_at_all'}
+    install(tmp_path, 'wazo-bells', plugins={'bell': 'bells_of_wazo'}, files=files)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with pytest.raises(PluginImportError) as caught:
+        Loader([]).load('bell')
+
+    assert caught.value.hint == 'pip install no_such_module_at_all'
 
 
 @pytest.mark.parametrize('name', ['bell.py', 'bell/__init__.py'])
@@ -638,14 +738,14 @@ def test_a_file_that_we_may_not_read_takes_out_its_own_plugin(
 ) -> None:
     # Given a file that only somebody else may read
     file = write(plugins / name, BELL)
-    original = Path.read_bytes
+    original = io.open_code
 
-    def read_bytes(self: Path) -> bytes:
-        if self == file:
-            raise PermissionError(13, 'Permission denied', str(file))
-        return original(self)
+    def open_code(path: str) -> IO[bytes]:
+        if path == str(file):
+            raise PermissionError(13, 'Permission denied', path)
+        return original(path)
 
-    monkeypatch.setattr(Path, 'read_bytes', read_bytes)
+    monkeypatch.setattr(io, 'open_code', open_code)
 
     # Then that is a failure of this plugin
     with pytest.raises(PluginImportError, match=r"plugin 'bell'.*PermissionError"):
@@ -830,6 +930,87 @@ def test_a_file_in_the_place_of_a_directory_is_told(tmp_path: Path) -> None:
 
 def test_a_directory_that_does_not_exist_is_no_problem(tmp_path: Path) -> None:
     assert Loader([tmp_path / 'nowhere']).unreadable == {}
+
+
+# ---- entries that cannot be looked at
+
+
+@pytest.fixture
+def locked(plugins: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder that only somebody else may search."""
+    folder = plugins / 'backup'
+    folder.mkdir()
+    lock(monkeypatch, folder)
+    return folder
+
+
+def lock(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    original = Path.stat
+
+    def stat(self: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        if folder in self.parents:
+            raise PermissionError(13, 'Permission denied', str(self))
+        return original(self, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(Path, 'stat', stat)
+
+
+@pytest.mark.usefixtures('locked')
+def test_a_folder_that_we_may_not_search_takes_nothing_else_out(plugins: Path) -> None:
+    write(plugins / 'bell.py', BELL)
+
+    assert ring(Loader([plugins]).load('bell')) == 'ding'
+
+
+def test_a_plugin_in_a_folder_that_we_may_not_search_is_told_with_the_reason(plugins: Path, locked: Path) -> None:
+    with pytest.raises(PluginError) as caught:
+        Loader([plugins]).load('backup')
+
+    assert (caught.value.text, caught.value.hint) == (
+        f"plugin 'backup' cannot be looked at: {locked}: Permission denied",
+        f'ls -ld {plugins} {locked}; id',
+    )
+
+
+def test_a_plugin_in_a_directory_that_can_be_listed_and_not_searched_is_told_with_the_reason(
+    plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(plugins / 'bell.py', BELL)
+    lock(monkeypatch, plugins)
+
+    with pytest.raises(PluginError, match=f"plugin 'bell' cannot be looked at: {file}: Permission denied"):
+        Loader([plugins]).load('bell')
+
+
+def test_a_directory_that_can_be_listed_and_not_searched_takes_nothing_else_out(
+    plugins: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(plugins / 'bell.py', BELL)
+    lock(monkeypatch, plugins)
+
+    assert Loader([plugins]).load('log').name == 'log'
+
+
+@pytest.fixture
+def unreadable_record(plugins: Path) -> None:
+    """A distribution whose list of files is no text."""
+    install(plugins, 'wazo-bells', plugins={}, files={'bells_of_wazo.py': BELL})
+    (plugins / 'wazo_bells-1.0.dist-info' / 'RECORD').write_bytes(b'\xff\xfe,,\n')
+
+
+@pytest.mark.usefixtures('unreadable_record')
+def test_a_distribution_whose_files_cannot_be_read_takes_nothing_else_out(plugins: Path) -> None:
+    write(plugins / 'bell.py', BELL)
+
+    assert ring(Loader([plugins]).load('bell')) == 'ding'
+
+
+@pytest.mark.usefixtures('unreadable_record')
+def test_a_plugin_that_is_not_found_is_told_with_the_distributions_whose_files_cannot_be_read(plugins: Path) -> None:
+    with pytest.raises(PluginError) as caught:
+        Loader([plugins]).load('bell')
+
+    assert f'; wazo-bells in {plugins} cannot be read: UnicodeDecodeError' in caught.value.hint
 
 
 # ---- in a process of its own

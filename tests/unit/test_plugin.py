@@ -220,6 +220,27 @@ def test_a_pattern_that_cannot_be_bound_is_refused(pattern: Any, mistake: str) -
         read(ring)
 
 
+def test_a_pattern_that_is_too_long_is_told_with_what_to_write() -> None:
+    @handler('a' * 256)
+    def ring(event: Event) -> None: ...
+
+    with pytest.raises(PluginError) as caught:
+        read(ring)
+
+    assert caught.value.hint == "name fewer words, # stands for the others: @handler('calls.#')"
+
+
+@pytest.mark.parametrize('pattern', ['', 'calls.call*', 7])
+def test_any_pattern_that_cannot_be_bound_is_told_with_one_that_can(pattern: Any) -> None:
+    @handler(pattern, 'calls.#')
+    def ring(event: Event) -> None: ...
+
+    with pytest.raises(PluginError) as caught:
+        read(ring)
+
+    assert caught.value.hint.endswith("@handler('calls.#')")
+
+
 def test_options_that_are_no_model_are_refused() -> None:
     not_a_model: Any = dict
 
@@ -347,6 +368,29 @@ def test_a_method_is_known_by_the_name_that_the_class_has_it_under() -> None:
 
     # Then its methods are those of the class
     assert names == ['on_call', 'on_fax']
+
+
+@pytest.mark.parametrize('kind', [staticmethod, classmethod])
+@pytest.mark.parametrize('order', ['above', 'below'])
+def test_a_method_without_self_is_refused_by_name_with_what_to_write(kind: Any, order: str) -> None:
+    def ring(event: Event, context: Context) -> None: ...
+
+    found = kind(handler('calls.#')(ring)) if order == 'above' else handler('calls.#')(kind(ring))
+
+    with pytest.raises(PluginError) as caught:
+        read(type('Bell', (), {'ring': found}))
+
+    assert (caught.value.text, caught.value.hint) == (
+        f"plugin 'bell' (/plugins/bell.py): ring is a {kind.__name__}, and events are taken by methods with self",
+        f'take @{kind.__name__} away: def ring(self, event, context)',
+    )
+
+
+def test_a_class_of_a_module_whose_only_method_is_static_is_refused_by_name() -> None:
+    code = "class Bell:\n    @staticmethod\n    @handler('calls.#')\n    def ring(event): ..."
+
+    with pytest.raises(PluginError, match='ring is a staticmethod'):
+        read(module(code))
 
 
 def test_a_class_without_a_marked_method_is_no_plugin() -> None:

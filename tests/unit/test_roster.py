@@ -12,9 +12,9 @@ from textwrap import dedent
 
 import pytest
 
-from wazo_busd import loader, roster
+from wazo_busd import roster, units
 from wazo_busd.config import load
-from wazo_busd.errors import Problem
+from wazo_busd.errors import Interrupted, Problem
 from wazo_busd.handler import FreeOptions
 from wazo_busd.roster import Roster
 
@@ -61,7 +61,8 @@ class Host:
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     """A host whose files are safe, whatever the user who runs the tests is used to."""
     monkeypatch.setattr(sys, 'path', list(sys.path))
-    monkeypatch.setattr(loader, '_extensions', set())
+    monkeypatch.setattr(sys, 'path_hooks', list(sys.path_hooks))
+    monkeypatch.setattr(units, 'STATE', units.State())
     umask = os.umask(0o022)
     yield Host(tmp_path)
     os.umask(umask)
@@ -170,12 +171,7 @@ def test_a_handler_with_wrong_options_is_not_on_the_roster(host: Host) -> None:
     assert host.call('bell: {plugin: ringing}').handlers == {}
 
 
-@pytest.mark.parametrize('error', ['RuntimeError("no")', 'SystemExit(3)', 'BaseException("no")'])
-def test_a_model_that_fails_is_a_problem_of_its_handler(host: Host, error: str) -> None:
-    # Given a plugin whose own check of its options fails
-    host.drop_in(
-        'ringing',
-        f"""{HEAD}
+CHECKING_BELL = f"""{HEAD}
 from pydantic import field_validator
 
 class Options(BaseOptions):
@@ -184,18 +180,32 @@ class Options(BaseOptions):
     @field_validator('url')
     @classmethod
     def check(cls, value):
-        raise {error}
+        raise ERROR
 
 @handler('calls.#', options=Options)
 def ring(event): ...
-""",
-    )
+"""
+
+
+@pytest.mark.parametrize('error', ['RuntimeError("no")', 'SystemExit(3)', 'BaseException("no")', 'KeyboardInterrupt'])
+def test_a_model_that_fails_is_a_problem_of_its_handler(host: Host, error: str) -> None:
+    # Given a plugin whose own check of its options fails
+    host.drop_in('ringing', CHECKING_BELL.replace('ERROR', error))
 
     # When the roster is called
     (problem,) = host.call('bell: {plugin: ringing, options: {url: x}}').problems
 
     # Then it says whose fault that is
     assert problem.message.startswith("handlers.bell.options: the plugin 'ringing' cannot check its options: ")
+
+
+def test_the_ctrl_c_of_a_person_while_options_are_checked_is_no_mistake_of_the_plugin(host: Host) -> None:
+    host.drop_in(
+        'ringing', 'from wazo_busd.errors import Interrupted\n' + CHECKING_BELL.replace('ERROR', 'Interrupted')
+    )
+
+    with pytest.raises(Interrupted):
+        host.call('bell: {plugin: ringing, options: {url: x}}')
 
 
 # ---- match
@@ -211,6 +221,25 @@ def test_a_plugin_that_takes_any_event_needs_a_match(host: Host) -> None:
             hint='add a line match: [calls.#]',
         )
     ]
+
+
+@pytest.mark.parametrize('nothing', ['', ' null', ' ~'])
+def test_a_match_with_nothing_behind_it_is_none(host: Host, nothing: str) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    assert host.call(f'bell:\n  plugin: ringing\n  match:{nothing}').problems == [
+        host.at(
+            3,
+            "handlers.bell: the plugin 'ringing' takes any event, so say which",
+            hint='add a line match: [calls.#]',
+        )
+    ]
+
+
+def test_a_match_with_nothing_behind_it_leaves_the_plugins_own(host: Host) -> None:
+    host.drop_in('ringing', BELL)
+
+    assert host.call('bell:\n  plugin: ringing\n  match:').handlers['bell'].match == ('calls.#',)
 
 
 def test_a_plugin_that_takes_any_event_is_content_with_a_match(host: Host) -> None:

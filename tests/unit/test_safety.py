@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from wazo_busd.safety import writable_by_others
+from wazo_busd.safety import Unsafe, walk, writable_by_others, writable_on_the_way
 
 OTHERS, GROUP = 0o002, 0o020
 
@@ -98,11 +98,13 @@ def test_what_everybody_can_write_inside_a_package_is_named(package: Path, name:
     assert writable_by_others(package) == package / name
 
 
-def test_compiled_code_that_everybody_can_write_is_named(package: Path) -> None:
-    compiled = write(package / '__pycache__' / 'ringing.cpython-311.pyc')
-    loosen(compiled, OTHERS)
+@pytest.mark.parametrize('name', ['__pycache__/ringing.cpython-311.pyc', '__pycache__', 'ringing.pyc'])
+def test_compiled_code_may_be_written_by_anybody_as_none_is_run(package: Path, name: str) -> None:
+    write(package / '__pycache__' / 'ringing.cpython-311.pyc')
+    write(package / 'ringing.pyc')
+    loosen(package / name, OTHERS)
 
-    assert writable_by_others(package) == compiled
+    assert writable_by_others(package) is None
 
 
 def test_what_is_no_code_may_be_written_by_anybody(package: Path) -> None:
@@ -213,3 +215,55 @@ def test_a_link_that_leads_to_itself_runs_no_code(package: Path) -> None:
 
 def test_what_is_not_there_runs_no_code(plugins: Path) -> None:
     assert writable_by_others(plugins / 'bell.py') is None
+
+
+def test_a_folder_that_we_may_not_search_runs_no_code(package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a folder whose entries can be listed and not looked at
+    def lstat(self: Path) -> os.stat_result:
+        raise PermissionError(13, 'Permission denied', str(self))
+
+    monkeypatch.setattr(Path, 'lstat', lstat)
+
+    # Then nothing in it is a danger
+    assert writable_by_others(package) is None
+
+
+# ---- the way to one file
+
+
+@pytest.mark.parametrize('name', ['.', 'bell', 'bell/deep', 'bell/deep/__init__.py'])
+def test_what_everybody_can_write_on_the_way_to_a_file_is_named(package: Path, name: str) -> None:
+    loosen(package.parent / name, OTHERS)
+
+    assert writable_on_the_way(package.parent, Path('bell/deep/__init__.py')) == package.parent / name
+
+
+@pytest.mark.parametrize('name', ['..', 'bell/ringing.py', 'bell/deep/tone.so'])
+def test_what_is_not_on_the_way_to_a_file_may_be_written_by_anybody(package: Path, name: str) -> None:
+    loosen(package.parent / name, OTHERS)
+
+    assert writable_on_the_way(package.parent, Path('bell/deep/__init__.py')) is None
+
+
+def test_the_directory_that_a_link_on_the_way_leads_to_is_named(package: Path, tmp_path: Path) -> None:
+    target = write(tmp_path / 'elsewhere' / 'tones' / 'tone.py')
+    (package / 'tones').symlink_to(target.parent)
+    loosen(tmp_path / 'elsewhere', OTHERS)
+
+    assert writable_on_the_way(package.parent, Path('bell/tones/tone.py')) == tmp_path / 'elsewhere'
+
+
+def test_what_is_unsafe_names_the_culprit_and_the_cure() -> None:
+    assert (
+        str(Unsafe(Path('/p/bell.py'))) == 'others can write /p/bell.py; chown root: /p/bell.py; chmod go-w /p/bell.py'
+    )
+
+
+def test_what_is_unsafe_is_an_import_error_for_those_who_can_do_without() -> None:
+    assert issubclass(Unsafe, ImportError)
+
+
+def test_a_walk_comes_to_each_directory_once(package: Path) -> None:
+    (package / 'again').symlink_to(package)
+
+    assert [path for path, _, _ in walk(package)] == [package, package / 'deep']

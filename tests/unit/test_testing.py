@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +19,7 @@ from pydantic import ValidationError
 from wazo_busd import testing
 from wazo_busd.codec import Limits, decode
 from wazo_busd.context import Context
+from wazo_busd.emission import emitter
 from wazo_busd.errors import Discard, PluginError
 from wazo_busd.event import Event
 from wazo_busd.plugin import BaseOptions, handler
@@ -131,6 +134,102 @@ async def test_derived_events_are_kept() -> None:
     ]
 
 
+async def test_a_derived_event_is_what_those_who_match_it_get() -> None:
+    @handler
+    async def derive(event: Event, context: Context) -> None:
+        await context.emit('busd.x', {'when': date(2024, 1, 2), 'pair': (1, 2), 'share': float('nan')})
+
+    outcomes = await deliver(derive, make_event('a'))
+
+    assert outcomes.emitted[0].data == {'when': '2024-01-02', 'pair': [1, 2], 'share': None}
+
+
+async def test_what_no_event_can_hold_is_refused_as_the_daemon_refuses_it() -> None:
+    # Given data that has no end
+    endless: list[Any] = []
+    endless.append(endless)
+
+    async def publish(routing_key: str, body: bytes, headers: Mapping[str, Any]) -> None: ...
+
+    with pytest.raises(Exception) as of_daemon:  # noqa: PT011 — which one is what is asked
+        await emitter(publish)('busd.x', endless, None, None)
+
+    # When a plugin derives an event of it
+    @handler
+    async def derive(event: Event, context: Context) -> None:
+        await context.emit('busd.x', endless)
+
+    outcomes = await deliver(derive, make_event('a'))
+
+    # Then it fails as it would in the daemon
+    assert (outcomes, outcomes.emitted, outcomes.reasons[0].error) == ([Outcome.DEAD], [], of_daemon.type.__name__)
+
+
+async def test_data_may_change_after_it_was_derived() -> None:
+    @handler
+    async def derive(event: Event, context: Context) -> None:
+        data = {'a': 1}
+        await context.emit('busd.x', data)
+        data['a'] = 2
+
+    assert (await deliver(derive, make_event('a'))).emitted == [Emitted('busd.x', {'a': 1}, 'busd.x')]
+
+
+async def seen(*events: Event, **config: Any) -> list[Event]:
+    """The events as a plugin gets them."""
+    got: list[Event] = []
+
+    @handler
+    async def keep(event: Event) -> None:
+        got.append(event)
+
+    assert set(await deliver(keep, *events, **config)) == {Outcome.DONE}
+    return got
+
+
+async def test_an_event_that_a_test_makes_itself_needs_no_body() -> None:
+    made = Event('x', {'a': [1]}, routing_key='x.y', headers={'tenant_uuid': 't'})
+
+    (got,) = await seen(made)
+
+    assert (got.name, got.data, got.routing_key, got.tenant_uuid) == ('x', {'a': [1]}, 'x.y', 't')
+
+
+async def test_an_event_without_a_body_keeps_its_name_and_its_metadata() -> None:
+    (got,) = await seen(Event('x', headers={'name': 'y'}, metadata={'origin_uuid': 'o'}))
+
+    assert (got.name, got.origin_uuid) == ('x', 'o')
+
+
+async def test_events_without_a_body_are_not_all_the_same() -> None:
+    one, two = await seen(Event('x', 1), Event('x', 2))
+
+    assert one.id != two.id
+
+
+@pytest.mark.parametrize('event', [make_event('a', attempt=3), Event('a', attempt=3)], ids=['made', 'own'])
+async def test_an_event_has_the_attempt_that_it_was_given(event: Event) -> None:
+    assert [got.attempt for got in await seen(event, make_event('b'))] == [3, 1]
+
+
+async def test_a_copy_has_the_id_that_it_carries() -> None:
+    (got,) = await seen(Event('a', body=b'{}', id='0' * 32))
+
+    assert got.id == '0' * 32
+
+
+async def test_the_reason_tells_the_attempt_that_was_given() -> None:
+    outcomes = await deliver(ring, make_event('a', 'fail', attempt=3), make_event('a', 'fail'))
+
+    assert [reason.attempts for reason in outcomes.reasons] == [3, 1]
+
+
+async def test_attempts_are_those_of_their_events_when_events_overtake_each_other() -> None:
+    events = [make_event('a', number, attempt=number) for number in range(1, 6)]
+
+    assert all(got.attempt == got.data for got in await seen(*events, concurrency=5))
+
+
 async def test_a_plugin_is_run_on_the_very_event_that_was_made() -> None:
     # Given an event with everything
     got: list[Event] = []
@@ -145,7 +244,7 @@ async def test_a_plugin_is_run_on_the_very_event_that_was_made() -> None:
     await deliver(keep, event)
 
     # Then it gets all of it
-    names = ('name', 'data', 'routing_key', 'exchange', 'tenant_uuid', 'redelivered', 'id', 'received_at')
+    names = ('name', 'data', 'routing_key', 'exchange', 'tenant_uuid', 'redelivered', 'id', 'received_at', 'body')
     assert [getattr(got[0], name) for name in names] == [getattr(event, name) for name in names]
 
 

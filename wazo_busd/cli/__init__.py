@@ -4,20 +4,33 @@
 
 from __future__ import annotations
 
+import signal
+from types import FrameType
+
 import click
 
 from wazo_busd import __version__
 from wazo_busd.cli.check import check
 from wazo_busd.cli.run import run
+from wazo_busd.errors import Interrupted
 
 
 @click.group(context_settings={'help_option_names': ['-h', '--help'], 'max_content_width': 100})
 @click.version_option(__version__, '-V', '--version', prog_name='wazo-busd', message='%(prog)s %(version)s')
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Run handler plugins on the events of the Wazo message bus.
 
     Exit codes: 0 all is well, 1 a problem, 2 wrong usage, 78 wrong configuration.
     """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # A shell lets what it starts in the background ignore the signal: that stays.
+        signal.signal(signal.SIGINT, _interrupt)
+        context.call_on_close(lambda: signal.signal(signal.SIGINT, signal.default_int_handler))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise Interrupted
 
 
 main.add_command(check)

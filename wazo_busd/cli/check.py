@@ -19,7 +19,8 @@ from wazo_busd.config import load
 def check(path: Path) -> None:
     """Say everything that is wrong with the configuration, and what it would run.
 
-    Nothing is connected to and nothing is started. Exits with 0 if the daemon could start, with 78 if not.
+    Nothing is connected to, nothing is started and nothing is made. Exits with 0 if all is well, with 78 if not. A
+    plugin that cannot be imported is an error here (78), although run would start the other handlers.
 
     \b
     Examples:

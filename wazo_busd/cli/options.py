@@ -27,7 +27,8 @@ def config_option(function: F) -> F:
         '--config',
         '--config-file',
         'path',
-        type=click.Path(path_type=Path),
+        # Not readable=True, click's default: that is wrong usage (2) to it, and a wrong configuration (78) to us.
+        type=click.Path(path_type=Path, readable=False),
         default=DEFAULT_CONFIG,
         show_default=True,
         metavar='FILE',

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
@@ -16,7 +16,7 @@ from wazo_busd.bus import Bus
 from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, plural, print_problems
 from wazo_busd.config import Config, load
 from wazo_busd.daemon import Daemon, MakeBus
-from wazo_busd.errors import ConfigurationError
+from wazo_busd.errors import ConfigurationError, Problem
 
 
 @click.command(short_help='Connect to the bus and run the handlers.')
@@ -57,17 +57,15 @@ def serve(path: Path, make_bus: MakeBus, *, level: str | None = None, debug: boo
     configuration = load(path)
     names = roster.call(configuration)
     problems = [*configuration.problems, *names.problems]
-    if names.failures and not names.handlers:
-        # With no handler left there is nothing to be the daemon of.
-        problems += names.failures
     print_problems(configuration.warnings, 'warning')
-    if problems:
-        return _refuse(ConfigurationError(problems), path)
+    # With no handler left there is nothing to be the daemon of.
+    if problems or (names.failures and not names.handlers):
+        return _refuse([*problems, *names.failures], path)
     logs.configure(level or configuration.config.log_level, debug=debug or configuration.config.debug)
     try:
         runner.run(Daemon(path, make_bus, level=level, debug=debug).run(configuration, names))
     except ConfigurationError as error:
-        return _refuse(error, path)
+        return _refuse([*error.problems, *names.failures], path)
     return 0
 
 
@@ -75,9 +73,7 @@ def _amqp(config: Config, on_change: Callable[[], None]) -> Bus:
     return AmqpBus(config.bus, config.state_dir, on_change)
 
 
-def _refuse(error: ConfigurationError, path: Path) -> int:
-    print_problems(error.problems)
-    click.echo(
-        f'{plural(len(error.problems), "error")}; nothing was started. next: wazo-busd check -c {path}', err=True
-    )
+def _refuse(problems: Sequence[Problem], path: Path) -> int:
+    print_problems(problems)
+    click.echo(f'{plural(len(problems), "error")}; nothing was started. next: wazo-busd check -c {path}', err=True)
     return EXIT_CONFIGURATION

@@ -3,10 +3,11 @@
 """The configuration: read, merged, checked, with every mistake named by file and line."""
 
 from wazo_busd.config.document import Document
-from wazo_busd.config.explain import explain, near
+from wazo_busd.config.explain import explain
 from wazo_busd.config.load import Configuration, load
 from wazo_busd.config.model import BusConfig, Config, HandlerConfig, QueueConfig, TlsConfig
 from wazo_busd.config.quantity import Duration, Size
+from wazo_busd.config.schema import near
 
 __all__ = [
     'BusConfig',

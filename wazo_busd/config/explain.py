@@ -4,28 +4,17 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
-from types import UnionType
-from typing import Annotated, Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from wazo_busd.config.document import Document, Place, is_secret, quoting_hint
+from wazo_busd.config.schema import Schema, near
 from wazo_busd.errors import Problem
-
-_FOREIGN = {
-    'exchange_name': 'leave it out: both exchanges of a Wazo host are read',
-    'exchange_type': 'leave it out: both exchanges of a Wazo host are read',
-    'uri': 'write host, port, username, password and vhost instead',
-    'on': 'events are named by match: [calls.#]',
-    'events': 'events are named by match: [calls.#]',
-    'routing_key': 'events are named by match: [calls.#]',
-    'enabled_plugins': 'name each use of a plugin under handlers',
-}
-"""Keys that administrators of other Wazo services will try here."""
 
 _EXPECTED = {
     'string_type': 'expected text',
@@ -46,6 +35,13 @@ _BOUNDS = {
     'less_than_equal': ('expected at most', 'le'),
     'less_than': ('expected less than', 'lt'),
 }
+_LENGTHS = {
+    'string_too_short': ('expected at least', 'min_length', 'character'),
+    'string_too_long': ('expected at most', 'max_length', 'character'),
+    'too_short': ('expected at least', 'min_length', 'item'),
+    'too_long': ('expected at most', 'max_length', 'item'),
+}
+_DIGITS = re.compile(r'[-+]?[0-9]{1,18}')
 _KINDS = {
     str: 'text',
     bool: 'true or false',
@@ -58,15 +54,16 @@ _KINDS = {
 }
 
 
-def near(name: str, known: Iterable[str]) -> str:
-    """A sentence that guesses which of the `known` names was meant; `''` where none is near.
+def with_hint(message: str, hint: str) -> ValueError:
+    """What a validator raises: what is wrong, with what to write instead as a note (PEP 678).
 
     Args:
-        name: what was written.
-        known: what could have been written.
+        message: what was expected.
+        hint: what to write; never a part of what was written, which may hold a secret.
     """
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f'did you mean {found[0]!r}?' if found else ''
+    error = ValueError(message)
+    error.add_note(hint)
+    return error
 
 
 def explain(
@@ -91,7 +88,7 @@ def explain(
         value = value.get(part) if isinstance(value, Mapping) else None
     found = [(details, _way(details, value)) for details in error.errors(include_url=False)]
     return [
-        _problem(details, way, model, document, place)
+        _problem(details, way, Schema(model), document, place)
         for details, way in found
         if not (details['type'] == 'missing' and way in told) and (*place, *way) not in document.misread
     ]
@@ -102,33 +99,61 @@ def faults(error: ValidationError, value: Any) -> list[Place]:
     return [_way(details, value) for details in error.errors(include_url=False, include_input=False)]
 
 
-def _problem(details: ErrorDetails, way: Place, model: type[BaseModel], document: Document, place: Place) -> Problem:
-    kind = details['type']
+def _problem(details: ErrorDetails, way: Place, schema: Schema, document: Document, place: Place) -> Problem:
+    kind, context = details['type'], details.get('ctx', {})
     here = (*place, *way)
     name = str(way[-1]) if way else ''
-    known = _keys_at(model, way[:-1])
     if kind == 'extra_forbidden':
-        hint = _FOREIGN.get(name) or near(name, known) or f'known keys: {", ".join(known)}'
-        return document.problem(here, 'unknown key', hint)
+        return document.problem(here, 'unknown key', schema.hint(way))
     if kind == 'missing':
         return document.problem(here[:-1], f'the key {name!r} is missing', f'add a line {name}: …')
     if kind == 'literal_error':
-        expected = str(details.get('ctx', {}).get('expected', ''))
+        expected = str(context.get('expected', ''))
         choices = [choice.strip("' ") for choice in expected.replace(' or ', ', ').split(',')]
         return document.problem(here, f'expected {expected}', near(str(details['input']), choices))
     if kind == 'value_error':
-        return document.problem(here, str(details.get('ctx', {}).get('error', details['msg'])))
+        error = context.get('error', details['msg'])
+        return document.problem(here, str(error), '; '.join(getattr(error, '__notes__', ())))
     if kind in _EXPECTED:
         found = _KINDS.get(type(details['input']), 'nothing' if details['input'] is None else 'something else')
-        hint = ''
-        if kind == 'string_type' and isinstance(details['input'], (bool, int, float, date)):
-            hint = quoting_hint(here, document.origin(here).text)
+        hint = _kind_hint(details, way, schema, document, here)
         return document.problem(here, f'{_EXPECTED[kind]}, found {found}', hint)
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
-        return document.problem(here, f'{words} {details["ctx"][bound]}')
+        return document.problem(here, f'{words} {context[bound]}')
+    if kind in _LENGTHS:
+        return document.problem(here, *_of_length(kind, context, way, schema))
     message = details['msg'].replace('Input should be', 'expected to be')
     return document.problem(here, message[:1].lower() + message[1:] if not is_secret(here) else 'not a valid value')
+
+
+def _kind_hint(details: ErrorDetails, way: Place, schema: Schema, document: Document, here: Place) -> str:
+    """What to write for a value of the wrong kind; as it was written, because a value may come from a secret."""
+    kind, value, written = details['type'], details['input'], document.origin(here).text
+    if kind == 'string_type' and value is None:
+        return _text_hint(way, schema)
+    if kind == 'string_type' and isinstance(value, (bool, int, float, date)):
+        return quoting_hint(here, written)
+    if kind in ('int_type', 'float_type') and _DIGITS.fullmatch(written) and not is_secret(here):
+        return f'write {int(written)}'
+    return ''
+
+
+def _text_hint(way: Place, schema: Schema) -> str:
+    return 'write a text' if schema.is_required(way) else 'write a text, or take it out'
+
+
+def _of_length(kind: str, context: Mapping[str, Any], way: Place, schema: Schema) -> tuple[str, str]:
+    """What is expected of a text or a list that is too short or too long, and how to write it."""
+    words, bound, unit = _LENGTHS[kind]
+    limit = context[bound]
+    if kind == 'string_too_short' and limit == 1:
+        return 'expected a text that is not empty', _text_hint(way, schema)
+    message = f'{words} {limit} {unit}{"" if limit == 1 else "s"}'
+    if 'actual_length' in context:
+        message += f', found {context["actual_length"]}'
+    key = next((part for part in reversed(way) if isinstance(part, str)), '')
+    return message, f'as in {key}: [one, two]' if kind == 'too_short' and key else ''
 
 
 def _way(details: ErrorDetails, value: Any) -> Place:
@@ -151,30 +176,3 @@ def _holds(value: Any, part: str | int) -> bool:
     if isinstance(value, list):
         return isinstance(part, int) and part < len(value)
     return isinstance(value, Mapping) and part in value
-
-
-def _keys_at(model: type[BaseModel], way: Place) -> list[str]:
-    """The keys that the model knows at a place; none where anything is allowed."""
-    current: Any = model
-    for part in way:
-        current = _bare(current)
-        if _is_model(current):
-            info = current.model_fields.get(str(part))
-            current = info.annotation if info else None
-        else:
-            current = next(reversed(get_args(current)), None)
-    current = _bare(current)
-    return list(current.model_fields) if _is_model(current) else []
-
-
-def _bare(annotation: Any) -> Any:
-    """The annotation without `Annotated[…]` and without `| None`."""
-    if get_origin(annotation) is Annotated:
-        return _bare(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType):
-        return next((_bare(part) for part in get_args(annotation) if part is not type(None)), None)
-    return annotation
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and get_origin(annotation) is None and issubclass(annotation, BaseModel)

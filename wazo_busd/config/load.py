@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +12,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from wazo_busd.config import secrets
-from wazo_busd.config.document import Document, Place, read
+from wazo_busd.config import paths, secrets
+from wazo_busd.config.document import Document, Place
 from wazo_busd.config.explain import explain, faults
 from wazo_busd.config.model import HANDLER_NAME, Config
+from wazo_busd.config.reader import read
+from wazo_busd.config.schema import Schema
 from wazo_busd.errors import Problem, in_order
 
-_PATHS: tuple[Place, ...] = (
-    ('state_dir',),
-    ('bus', 'tls', 'ca_file'),
-    ('bus', 'tls', 'certificate_file'),
-    ('bus', 'tls', 'key_file'),
-)
+_SCHEMA = Schema(Config)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +54,13 @@ def load(path: Path) -> Configuration:
     Returns:
         The configuration, with all its problems. Nothing is raised for what a person wrote.
     """
-    main = read(path)
+    main = read(path, _SCHEMA)
     document, warnings = _extra_files(main, path)
     document.merge(main)
     secrets.fill(document)
-    _anchor_paths(document)
-    config = _validated(document)
+    paths.anchor(document)
+    config, told = _validated(document)
+    document.problems.extend(paths.mistakes(config, document, told))
     return Configuration(config, document, tuple(in_order(document.problems)), tuple(warnings))
 
 
@@ -86,7 +85,7 @@ def _extra_files(main: Document, path: Path) -> tuple[Document, list[Problem]]:
         return document, []
     for entry in entries:
         if entry.suffix == '.yml':
-            document.merge(read(entry))
+            document.merge(read(entry, _SCHEMA))
     if 'extra_config_files' in document.tree:
         document.problems.append(
             document.problem(('extra_config_files',), f'it is said in {path} or not at all', 'take it out here')
@@ -94,7 +93,9 @@ def _extra_files(main: Document, path: Path) -> tuple[Document, list[Problem]]:
         del document.tree['extra_config_files']
     warnings = [
         Problem(
-            'the file is skipped: only names that end in .yml are read', str(entry), hint=f'mv {entry} {entry.stem}.yml'
+            'the file is skipped: only names that end in .yml are read',
+            str(entry),
+            hint=shlex.join(['mv', '-i', str(entry), str(entry.with_suffix('.yml'))]),
         )
         for entry in entries
         if entry.suffix == '.yaml'
@@ -102,29 +103,15 @@ def _extra_files(main: Document, path: Path) -> tuple[Document, list[Problem]]:
     return document, warnings
 
 
-def _anchor_paths(document: Document) -> None:
-    """Make paths absolute: a relative one begins at the directory of the file that it is written in."""
-    places = list(_PATHS)
-    directories = document.tree.get('plugin_dirs')
-    if isinstance(directories, list):
-        places += [('plugin_dirs', index) for index in range(len(directories))]
-    for place in places:
-        parent: Any = document.tree
-        for part in place[:-1]:
-            parent = parent.get(part) if isinstance(parent, dict) else None
-        key: Any = place[-1]
-        value = parent[key] if isinstance(key, int) else parent.get(key) if isinstance(parent, dict) else None
-        if isinstance(value, str) and value:
-            parent[key] = str(Path(document.origin(place).file).absolute().parent / value)
-
-
-def _validated(document: Document) -> Config:
-    """The configuration that the tree says; what is wrong is told as problems and left out."""
+def _validated(document: Document) -> tuple[Config, set[Place]]:
+    """The configuration that the tree says; what is wrong is told, left out, and named by place."""
     tree = document.tree
+    for section in ('bus', 'handlers'):
+        if tree.get(section, ...) is None and (section,) not in document.misread:
+            # All that was under it is commented out.
+            del tree[section]
     handlers = tree.get('handlers')
-    if handlers is None:
-        tree.pop('handlers', None)
-    elif isinstance(handlers, dict):
+    if isinstance(handlers, dict):
         for name in [name for name in handlers if not HANDLER_NAME.fullmatch(name)]:
             document.problems.append(
                 document.problem(
@@ -137,7 +124,7 @@ def _validated(document: Document) -> Config:
     told: set[Place] = set()
     while True:
         try:
-            return Config.model_validate(tree)
+            return Config.model_validate(tree), told
         except ValidationError as error:
             document.problems.extend(explain(error, Config, document, told=told))
             places = faults(error, tree)

@@ -6,17 +6,23 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from wazo_busd import patterns
+from wazo_busd.config.address import address, host
+from wazo_busd.config.explain import with_hint
 from wazo_busd.config.quantity import Duration, Size, between
 from wazo_busd.event import FIELDS
 
 HANDLER_NAME = re.compile(r'[a-z0-9][a-z0-9_-]{0,99}')
 """A handler's name becomes a queue's name. Names with a dot are for queues that are not a handler's."""
+
+_VHOST_LIMIT = 127
+"""Bytes of the domain `path` of AMQP 0-9-1, which a virtual host's name is of."""
 
 _NAMESPACE = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,99}')
 _FIELD = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(\.[^.\s]+)*')
@@ -42,12 +48,29 @@ def _path(value: Any) -> Path:
 def _pattern(value: str) -> str:
     mistake = patterns.mistake(value)
     if mistake:
-        raise ValueError(mistake)
+        is_long = len(value.encode('utf-8', 'replace')) > patterns.KEY_LIMIT
+        shorten = 'shorten it: # stands for any number of words, as in calls.#'
+        raise with_hint(mistake, shorten if is_long else 'as in calls.# or *.ended')
+    return value
+
+
+def _vhost(value: str) -> str:
+    size = len(value.encode('utf-8', 'backslashreplace'))
+    if size > _VHOST_LIMIT:
+        raise with_hint(
+            f'expected at most {_VHOST_LIMIT} bytes, found {size}', 'rabbitmqctl list_vhosts shows what they are called'
+        )
+    return value
+
+
+def _host_and_port(value: str) -> str:
+    address(value, 5672)
     return value
 
 
 def _one_or_many(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
+    # A number or a date, too: it is a pattern without its quotes.
+    return [value] if isinstance(value, (str, int, float, date)) else value
 
 
 def _lower(value: Any) -> Any:
@@ -56,6 +79,9 @@ def _lower(value: Any) -> Any:
 
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
+Host = Annotated[str, AfterValidator(host)]
+HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
+VirtualHost = Annotated[str, AfterValidator(_vhost)]
 
 
 class TlsConfig(Section):
@@ -70,12 +96,12 @@ class TlsConfig(Section):
 class BusConfig(Section):
     """Where the broker is and how it is used."""
 
-    host: str = 'localhost'
+    host: Host = 'localhost'
     port: int = Field(default=5672, ge=1, le=65_535)
-    hosts: list[str] = Field(default_factory=list)
+    hosts: list[HostAndPort] = Field(default_factory=list)
     username: str = 'guest'
     password: str = Field(default='guest', min_length=1, repr=False)
-    vhost: str = Field(default='/', min_length=1)
+    vhost: VirtualHost = Field(default='/', min_length=1)
     tls: TlsConfig | None = None
     heartbeat: Annotated[Duration, between('2s', '5m')] = 10.0
     prefetch: int = Field(default=256, ge=1, le=65_535)
@@ -94,13 +120,6 @@ class BusConfig(Section):
     def _namespace(cls, value: str) -> str:
         if not _NAMESPACE.fullmatch(value):
             raise ValueError('expected letters, digits, - and _ (at most 100), as in wazo-busd')
-        return value
-
-    @field_validator('hosts')
-    @classmethod
-    def _hosts(cls, value: list[str]) -> list[str]:
-        for host in value:
-            address(host, 5672)
         return value
 
     def addresses(self) -> list[tuple[str, int]]:
@@ -154,15 +173,3 @@ class Config(Section):
     drain_timeout: Annotated[Duration, between('0s', '1h')] = 30.0
     log_level: Annotated[Literal['debug', 'info', 'warning', 'error', 'critical'], BeforeValidator(_lower)] = 'info'
     debug: bool = False
-
-
-def address(text: str, default_port: int) -> tuple[str, int]:
-    """Host and port of `host`, `host:port` or `[ipv6]:port`.
-
-    Raises:
-        ValueError: it is none of them.
-    """
-    match = re.fullmatch(r'(?:\[([0-9a-fA-F:.]+)\]|([^\s:/@\[\]]+))(?::([0-9]{1,5}))?', text)
-    if match is None or not 0 < int(match[3] or default_port) < 65_536:
-        raise ValueError('expected host, host:port or [ipv6]:port')
-    return match[1] or match[2], int(match[3] or default_port)

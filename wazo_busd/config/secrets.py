@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from wazo_busd.config.document import Document, Place, is_secret
+from wazo_busd.config.regular_file import NoRegularFile, TooLarge, content, opened
 
 _REFERENCE = re.compile(r'\$\$\{|\$\{([^}]*)\}')
 _SIZE_LIMIT = 65_536
@@ -73,25 +74,20 @@ def _found(reference: str, place: Place, document: Document) -> str:
 
 def _content(path: Path) -> str:
     try:
-        # Not blocking: a named pipe would wait for its writer.
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        try:
+        with opened(path) as descriptor:
             mode = os.fstat(descriptor).st_mode
-            if not stat.S_ISREG(mode):
-                raise _Missing(f'the secret {path} is no regular file', 'name a file')
             if mode & (stat.S_IROTH | stat.S_IWGRP | stat.S_IWOTH):
                 raise _Missing(f'the secret {path} has the mode {stat.S_IMODE(mode):04o}', f'chmod 0640 {path}')
-            with os.fdopen(descriptor, 'rb', closefd=False) as file:
-                content = file.read(_SIZE_LIMIT + 1)
-        finally:
-            os.close(descriptor)
+            found = content(descriptor, _SIZE_LIMIT)
+    except NoRegularFile:
+        raise _Missing(f'the secret {path} is no regular file', 'name a file') from None
+    except TooLarge:
+        raise _Missing(f'the secret {path} has more than {_SIZE_LIMIT} bytes', 'name a smaller file') from None
     except OSError as error:
         raise _Missing(f'the secret {path} cannot be read: {error.strerror or error}', f'ls -l {path}') from None
     except ValueError:
         raise _Missing(f'the secret {str(path)!r} cannot be read: this is no path', 'name a file') from None
-    if len(content) > _SIZE_LIMIT:
-        raise _Missing(f'the secret {path} has more than {_SIZE_LIMIT} bytes', 'name a smaller file')
     try:
-        return content.decode().rstrip('\r\n')
+        return found.decode().rstrip('\r\n')
     except UnicodeDecodeError:
         raise _Missing(f'the secret {path} is not UTF-8', 'write it as text') from None

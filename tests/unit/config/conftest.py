@@ -7,10 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 
 from wazo_busd.config import Configuration, load
+from wazo_busd.config.document import Place
 from wazo_busd.errors import Problem
 
 
@@ -54,3 +56,11 @@ def only(problems: Iterable[Problem]) -> Problem:
     found = list(problems)
     assert len(found) == 1, '\n'.join(map(str, found)) or 'there is none'
     return found[0]
+
+
+def leaves(tree: dict[str, Any], place: Place = ()) -> dict[Place, Any]:
+    """The values of a tree that are no maps, by their places."""
+    found: dict[Place, Any] = {}
+    for key, value in tree.items():
+        found |= leaves(value, (*place, key)) if isinstance(value, dict) else {(*place, key): value}
+    return found

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from tests.unit.config.conftest import Files, only
 from wazo_busd.config import Document, explain, near
-from wazo_busd.config.document import Place, read
-from wazo_busd.config.explain import faults
+from wazo_busd.config.document import Place
+from wazo_busd.config.explain import faults, with_hint
+from wazo_busd.config.reader import read
 from wazo_busd.errors import Problem
 
 
@@ -103,7 +104,7 @@ def told(files: Files, text: str) -> list[Problem]:
         ),
         ('inner: {host: [x]}\n', 1, 'inner.host: expected text, found a list', ''),
         ('inner: {host: {x: y}}\n', 1, 'inner.host: expected text, found a map', ''),
-        ('inner:\n  host:\n', 2, 'inner.host: expected text, found nothing', ''),
+        ('inner:\n  host:\n', 2, 'inner.host: expected text, found nothing', 'write a text, or take it out'),
         ('names: [x, 7]\n', 1, 'names[1]: expected text, found a number', "put it in quotes: - '7'"),
         ('names: x\n', 1, 'names: expected a list, as in [one, two], found text', ''),
         ('inner: [x]\n', 1, 'inner: expected a map of keys to values, found a list', ''),
@@ -226,12 +227,58 @@ def test_a_rule_that_a_secret_breaks_is_not_shown(files: Files) -> None:
 
 
 def test_another_rule_of_pydantic_is_told_in_its_words() -> None:
-    class Short(BaseModel):
-        name: str = Field(max_length=2)
+    class Even(BaseModel):
+        number: int = Field(multiple_of=2)
 
-    assert only(explained(Document(tree={'name': 'abc'}), Short)).message == (
-        'name: string should have at most 2 characters'
-    )
+    assert only(explained(Document(tree={'number': 3}), Even)).message == 'number: expected to be a multiple of 2'
+
+
+class Sized(BaseModel):
+    name: Annotated[str, Field(min_length=2, max_length=3)] = 'ab'
+    names: Annotated[list[str], Field(min_length=2, max_length=3)] = Field(default_factory=list)
+    needed: Annotated[str, Field(min_length=1)]
+
+
+@pytest.mark.parametrize(
+    ('tree', 'message', 'hint'),
+    [
+        ({'name': 'a'}, 'name: expected at least 2 characters', ''),
+        ({'name': 'abcd'}, 'name: expected at most 3 characters', ''),
+        ({'names': ['a']}, 'names: expected at least 2 items, found 1', 'as in names: [one, two]'),
+        ({'names': ['a'] * 4}, 'names: expected at most 3 items, found 4', ''),
+        ({'needed': ''}, 'needed: expected a text that is not empty', 'write a text'),
+        ({'needed': None}, 'needed: expected text, found nothing', 'write a text'),
+        ({'name': None}, 'name: expected text, found nothing', 'write a text, or take it out'),
+    ],
+)
+def test_a_length_that_does_not_fit_is_told_in_plain_words(tree: dict[str, Any], message: str, hint: str) -> None:
+    problem = only(explained(Document(tree={'needed': 'x', **tree}), Sized))
+    assert (problem.message, problem.hint) == (message, hint)
+
+
+def test_a_note_of_an_error_is_what_to_write() -> None:
+    class Noted(BaseModel):
+        path: str
+
+        @field_validator('path')
+        @classmethod
+        def _path(cls, value: str) -> str:
+            raise with_hint('expected a path', 'as in /x')
+
+    problem = only(explained(Document(tree={'path': 'y'}), Noted))
+    assert (problem.message, problem.hint) == ('path: expected a path', 'as in /x')
+
+
+def test_a_note_of_an_error_repeats_no_secret() -> None:
+    class Noted(BaseModel):
+        token: str
+
+        @field_validator('token')
+        @classmethod
+        def _token(cls, value: str) -> str:
+            raise with_hint('expected something else', f'not {value}')
+
+    assert only(explained(Document(tree={'token': 'hunter2'}), Noted)).hint == 'not …'
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from tests.unit.config.conftest import Files, only
 from tests.unit.impatience import impatience
-from wazo_busd.config.document import Document, read
+from wazo_busd.config.document import Document
+from wazo_busd.config.reader import read
 from wazo_busd.config.secrets import fill
 from wazo_busd.errors import Problem
 
