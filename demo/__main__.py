@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import re
 import shutil
@@ -14,14 +13,15 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
+from demo.day import Day
 from demo.publisher import Publisher, Send
 from tools.rabbitmq_node import NodeError, RabbitmqNode, is_installed
-from tools.sample_events import SAMPLES
 from wazo_busd.bus import Bus
 from wazo_busd.cli.run import serve
 from wazo_busd.codec import encode
@@ -31,24 +31,63 @@ from wazo_busd.memory import MemoryBus
 _HERE = Path(__file__).absolute().parent
 _RUN = _HERE.parent / '.run'
 _PAUSE_SECONDS = 0.25
+_LAST_SECONDS = 1.0
+_PAGE = 40
+"""After how many events it says again how to stop."""
 _ALL_CONSUME = re.compile(r'\b(\d+) of \1 handlers consume')
+
+
+@dataclass(frozen=True, slots=True)
+class _Show:
+    """What is shown.
+
+    Attributes:
+        day: the events.
+        events: how many of them; 0 for no end.
+        pause_seconds: how long to wait after each.
+    """
+
+    day: Day
+    events: int
+    pause_seconds: float
+
+    async def play(self, send: Send) -> None:
+        """Publish them.
+
+        Args:
+            send: publishes.
+        """
+        for number, moment in enumerate(self.day, 1):
+            said = moment.publication
+            await send(said.exchange, said.routing_key, said.headers, said.body)
+            await asyncio.sleep(self.pause_seconds)
+            if number == self.events:
+                # What was published without confirmation is on its way still, and then in the daemon.
+                await asyncio.sleep(_LAST_SECONDS)
+                return
+            if number % _PAGE == 0:
+                print(f'{"":8}  {number} events so far; Ctrl-C stops', flush=True)
 
 
 @click.command()
 @click.option('--events', type=int, default=0, help='Stop after so many events; 0 goes on until Ctrl-C.')
 @click.option('--pause', 'pause_seconds', type=float, default=_PAUSE_SECONDS, help='Seconds between events.')
+@click.option('--seed', type=int, default=0, help='Another seed is another day.')
 @click.option('--memory', is_flag=True, help='Do without RabbitMQ even if it is here.')
-def main(events: int, pause_seconds: float, memory: bool) -> None:
-    """Show wazo-busd at its work."""
+def main(events: int, pause_seconds: float, seed: int, memory: bool) -> None:
+    """Show wazo-busd at its work, on the sample day of an office.
+
+    The events come in the order of that day, half of them as hosts of today send them and half as those of 2019, but at
+    an even pace instead of its hours.
+    """
+    show = _Show(Day(seed), events, pause_seconds)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     # Drop-ins that others could write are refused, however open this tree was cloned.
     os.umask(0o022)
     shutil.rmtree(_RUN, ignore_errors=True)
     _RUN.mkdir()
     try:
-        sys.exit(
-            _in_memory(events, pause_seconds) if memory or not is_installed() else _on_rabbitmq(events, pause_seconds)
-        )
+        sys.exit(_in_memory(show) if memory or not is_installed() else _on_rabbitmq(show))
     except NodeError as error:
         sys.exit(f'{error}\nnext: {sys.executable} -m demo --memory')
     except KeyboardInterrupt:
@@ -57,13 +96,13 @@ def main(events: int, pause_seconds: float, memory: bool) -> None:
         shutil.rmtree(_RUN, ignore_errors=True)
 
 
-def _on_rabbitmq(events: int, pause_seconds: float) -> int:
+def _on_rabbitmq(show: _Show) -> int:
     print('starting a private RabbitMQ under .run, which takes about five seconds …', flush=True)
     node = RabbitmqNode(_RUN / 'rabbitmq')
     try:
         node.start()
         config = _write_config(f'bus: {{host: {node.host}, port: {node.port}}}')
-        return asyncio.run(_beside_daemon(node, config, events, pause_seconds))
+        return asyncio.run(_beside_daemon(node, config, show))
     finally:
         # A second Ctrl-C must not leave the node behind.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -71,7 +110,7 @@ def _on_rabbitmq(events: int, pause_seconds: float) -> int:
         print('the private RabbitMQ is stopped and its data removed', flush=True)
 
 
-async def _beside_daemon(node: RabbitmqNode, config: Path, events: int, pause_seconds: float) -> int:
+async def _beside_daemon(node: RabbitmqNode, config: Path, show: _Show) -> int:
     """Run `wazo-busd run` as a process of its own, and publish until it ends."""
     hearer = _Hearer(_RUN / 'notify')
     # A group of its own: Ctrl-C reaches this process alone, which passes it on once.
@@ -88,7 +127,7 @@ async def _beside_daemon(node: RabbitmqNode, config: Path, events: int, pause_se
     if not ended.done():
         _say(f'wazo-busd run -c {config.relative_to(_RUN.parent)}', f'RabbitMQ on {node.host}:{node.port}')
         async with Publisher(node.host, node.port) as publisher:
-            playing = asyncio.create_task(_play(publisher.send, events, pause_seconds))
+            playing = asyncio.create_task(show.play(publisher.send))
             await asyncio.wait([ended, playing], return_when=asyncio.FIRST_COMPLETED)
             if not playing.cancel() and not ended.done():
                 daemon.send_signal(signal.SIGTERM)
@@ -96,7 +135,7 @@ async def _beside_daemon(node: RabbitmqNode, config: Path, events: int, pause_se
     return await ended
 
 
-def _in_memory(events: int, pause_seconds: float) -> int:
+def _in_memory(show: _Show) -> int:
     print('This is the in-memory bus, without RabbitMQ. For a real one, as root: apt install rabbitmq-server')
     playing: set[asyncio.Task[None]] = set()
 
@@ -108,30 +147,15 @@ def _in_memory(events: int, pause_seconds: float) -> int:
 
         async def play() -> None:
             _say('wazo-busd, in one process with the publisher', 'the bus is in memory')
-            await _play(send, events, pause_seconds)
-            os.kill(os.getpid(), signal.SIGTERM)
+            try:
+                await show.play(send)
+            finally:
+                os.kill(os.getpid(), signal.SIGTERM)
 
         playing.add(asyncio.create_task(play()))
         return bus
 
     return serve(_write_config(''), make_bus)
-
-
-async def _play(send: Send, events: int, pause_seconds: float) -> None:
-    """Publish the samples over and over, in turn as services of today and as those of 2019 do.
-
-    Args:
-        send: publishes.
-        events: how many; 0 for no end.
-        pause_seconds: how long to wait after each.
-    """
-    exchanges = itertools.cycle(['wazo-headers', 'xivo'] * (len(SAMPLES) // 2) + ['xivo', 'wazo-headers'])
-    for number, sample, exchange in zip(itertools.count(1), itertools.cycle(SAMPLES), exchanges, strict=False):
-        headers, body = sample.as_sent(exchange)
-        await send(exchange, sample.routing_key, headers, body)
-        await asyncio.sleep(pause_seconds)
-        if number == events:
-            return
 
 
 def _say(command: str, bus: str) -> None:

@@ -236,7 +236,7 @@ class Daemon:
 
     def _post(self, handler: Handler, bus: Bus) -> Post:
         config = self._config
-        queue = Hub(config.bus.namespace).handler_queue(handler.name, handler.match, handler.config.queue)
+        queue = Hub(config.bus.namespace).handler_queue(handler.name, handler.match.bindings, handler.config.queue)
 
         def context() -> Context:
             return Context(

@@ -50,6 +50,27 @@ class HandlerExited(WazoBusdError):
     """Stands for what a handler raised that would have ended the process or the task, such as `SystemExit`."""
 
 
+class UnknownEvent(WazoBusdError):
+    """Raised when an event is asked for by a name that no host sends.
+
+    Args:
+        name: the name.
+        near: names that were perhaps meant, best first.
+        removed: the version of Wazo that took the event away; `''` if there never was one.
+    """
+
+    def __init__(self, name: str, *, near: Sequence[str] = (), removed: str = '') -> None:
+        gone = f'the event {name} is gone since Wazo {removed}'
+        super().__init__(gone if removed else f'no event is called {name}')
+        self.name = name
+        self.near = tuple(near)
+        meant = ' or '.join(self.near)
+        if not meant:
+            self.hint = 'wazo-busd events lists them all'
+        else:
+            self.hint = f'use {meant} instead' if removed else f'did you mean {meant}?'
+
+
 class AlreadySettled(WazoBusdError):
     """Raised when a delivery is settled a second time, which is a mistake in wazo-busd itself."""
 

@@ -19,10 +19,15 @@ FIELDS = (
     'tenant_uuid',
     'origin_uuid',
     'required_acl',
+    'call_id',
+    'conference_id',
+    'agent_id',
 )
 """What a dotted field of the configuration can begin with."""
 
 _USER_UUID_HEADER = 'user_uuid:'
+_CALL_ID_KEYS = ('call_id', 'relocated_call', 'transferred_call', 'Uniqueid')
+_MOST_DIGITS = 18
 
 
 class Event:
@@ -173,16 +178,52 @@ class Event:
 
     @property
     def user_uuids(self) -> tuple[str, ...]:
-        """The users it concerns, from the headers `user_uuid:UUID: true`.
+        """The users it concerns, from the headers `user_uuid:UUID: true` and from `data`, each once.
 
         Hosts of 2019 send a header `user_uuid:None` where a channel has no user; it names nobody.
         """
         start = len(_USER_UUID_HEADER)
-        return tuple(
+        found = [
             name[start:]
             for name, value in self._headers.items()
-            if value is True and name.startswith(_USER_UUID_HEADER) and _known(name[start:])
-        )
+            if value is True and name.startswith(_USER_UUID_HEADER)
+        ]
+        many = self._said('user_uuids')
+        said = [self._said('user_uuid'), *(many if isinstance(many, (list, tuple)) else ())]
+        if self._routing_key.startswith('config.user.'):
+            said.append(self._said('uuid'))
+        return tuple(dict.fromkeys(uuid for uuid in map(_known, [*found, *said]) if uuid is not None))
+
+    @property
+    def call_id(self) -> str | None:
+        """The call it is about, which Asterisk calls the channel's unique ID; `None` where it is about none.
+
+        It is `data.call_id`, the call that is relocated or transferred, `data.call.id`, or AMI's `Uniqueid`.
+        """
+        for key in _CALL_ID_KEYS:
+            found = _known(self._said(key))
+            if found is not None:
+                return found
+        call = self._said('call')
+        return _known(call.get('id')) if isinstance(call, Mapping) else None
+
+    @property
+    def conference_id(self) -> int | str | None:
+        """The conference room it is about: of `data`, else of the headers, else of the key `conferences.ID.…`."""
+        if self._routing_key.startswith('config.conferences.'):
+            found = _number(self._said('id'))
+            if found is not None:
+                return found
+        return self._identifier('conference_id', 'conferences.')
+
+    @property
+    def agent_id(self) -> int | str | None:
+        """The agent it is about: of `data`, else of the headers, else of the key `agentd.agents.ID.…`."""
+        if self._routing_key.startswith('config.agent.'):
+            found = _number(self._said('id'))
+            if found is not None:
+                return found
+        return self._identifier('agent_id', 'agentd.agents.')
 
     @property
     def timestamp(self) -> datetime | None:
@@ -198,6 +239,19 @@ class Event:
         except (ValueError, OverflowError, OSError):
             return None
 
+    def _said(self, key: str) -> Any:
+        return self._data.get(key) if isinstance(self._data, Mapping) else None
+
+    def _identifier(self, key: str, start: str) -> int | str | None:
+        for value in (self._said(key), self._headers.get(key), self._metadata.get(key)):
+            found = _number(value)
+            if found is not None:
+                return found
+        if not self._routing_key.startswith(start):
+            return None
+        word = self._routing_key[len(start) :].partition('.')[0]
+        return int(word) if _is_digits(word) else None
+
     def _text(self, key: str) -> str | None:
         found = _known(self._headers.get(key))
         return _known(self._metadata.get(key)) if found is None else found
@@ -210,3 +264,15 @@ def _known(value: Any) -> str | None:
     if not isinstance(value, str) or value in ('', 'None'):
         return None
     return value
+
+
+def _number(value: Any) -> int | str | None:
+    """An identifier, as a number if it is one: services send `1`, `'1'` or a UUID."""
+    if type(value) is int:
+        return value
+    text = _known(value)
+    return int(text) if text is not None and _is_digits(text) else text
+
+
+def _is_digits(text: str) -> bool:
+    return len(text) <= _MOST_DIGITS and text.isascii() and text.isdecimal()

@@ -11,7 +11,8 @@ from typing import Any
 from wazo_busd.config import HandlerConfig
 from wazo_busd.context import Context
 from wazo_busd.event import Event
-from wazo_busd.patterns import Matcher
+from wazo_busd.filter import Filter
+from wazo_busd.match import Match
 from wazo_busd.plugin import Method, Plugin
 from wazo_busd.threads import Threads
 from wazo_busd.work import Call
@@ -35,6 +36,9 @@ class Handler:
         plugin: the plugin.
         config: what the configuration says of it.
         options: its options, validated by the plugin's model; a map where the plugin has none.
+
+    Raises:
+        UnknownEvent: it matches an event by a name that the catalogue does not know.
     """
 
     def __init__(self, name: str, plugin: Plugin, config: HandlerConfig, options: Any) -> None:
@@ -42,11 +46,11 @@ class Handler:
         self.plugin = plugin
         self.config = config
         self.options = options
-        self.match = tuple(config.match or plugin.match)
+        self.match = Match(config.match or plugin.match)
+        self._filter = Filter(config)
         self.concurrency = config.concurrency or plugin.concurrency
-        self._matcher = Matcher(self.match)
         self._instance: Any = None
-        self._calls: list[tuple[Matcher | None, Call]] = []
+        self._calls: list[tuple[Match | None, Call]] = []
         self._threads = Threads(name, 1)
         """For `start` and `stop` that are plain functions."""
 
@@ -86,10 +90,10 @@ class Handler:
         What the configuration matches decides. Among several methods, the first in the code that declared the event
         takes it.
         """
-        if not self._matcher.matches(event.routing_key):
+        if not (self.match.takes(event) and self._filter.lets(event)):
             return None
-        for matcher, call in self._calls:
-            if matcher is None or matcher.matches(event.routing_key):
+        for match, call in self._calls:
+            if match is None or match.takes(event):
                 return call
         return None
 
@@ -108,7 +112,7 @@ class Handler:
         if isinstance(result, Awaitable):
             await result
 
-    def _bound(self, method: Method, context: Context) -> tuple[Matcher | None, Call]:
+    def _bound(self, method: Method, context: Context) -> tuple[Match | None, Call]:
         function = method.function if self._instance is None else getattr(self._instance, method.name)
         if method.wants_context:
 
@@ -118,7 +122,7 @@ class Handler:
             run = function
         # A plugin of one method takes all that the configuration lets through, whatever the method declared.
         alone = len(self.plugin.methods) == 1 or not method.match
-        return None if alone else Matcher(method.match), Call(run, method.blocking)
+        return None if alone else Match(method.match), Call(run, method.blocking)
 
 
 def _construct(factory: type, context: Context) -> Any:

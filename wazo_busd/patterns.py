@@ -97,3 +97,33 @@ def _runs(pattern: str) -> list[str]:
         else:
             runs[-1] += _ANY_WORD if word == '*' else rf'\.{re.escape(word)}'
     return runs
+
+
+def overlap(one: str, other: str) -> bool:
+    """Whether some routing key fits both patterns.
+
+    Args:
+        one: a pattern.
+        other: another.
+    """
+    first, second = ([*pattern.split('.')] if pattern else [] for pattern in (one, other))
+    # What is reachable in `second` after each word of `first`: `#` may take none, so it is passed at once.
+    reachable = _past_hashes(second, {0})
+    for word in first:
+        stays = {end for start in reachable for end in range(start, len(second) + 1)} if word == '#' else set()
+        steps = {
+            place if second[place] == '#' else place + 1
+            for place in reachable
+            if place < len(second) and (word in ('*', second[place]) or second[place] in ('*', '#'))
+        }
+        reachable = _past_hashes(second, stays if word == '#' else steps)
+    return len(second) in reachable
+
+
+def _past_hashes(words: list[str], places: set[int]) -> set[int]:
+    found = set(places)
+    for place in places:
+        while place < len(words) and words[place] == '#':
+            place += 1
+            found.add(place)
+    return found

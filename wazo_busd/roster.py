@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from wazo_busd.config import Configuration, Document, HandlerConfig, explain
 from wazo_busd.config.document import Place
-from wazo_busd.errors import Interrupted, PluginError, PluginImportError, Problem
+from wazo_busd.errors import Interrupted, PluginError, PluginImportError, Problem, UnknownEvent
 from wazo_busd.handler import FreeOptions, Handler
 from wazo_busd.loader import Loader
+from wazo_busd.match import Match
 from wazo_busd.plugin import Plugin
 
 
@@ -73,9 +74,28 @@ def _enlist(roster: Roster, loader: Loader, name: str, config: HandlerConfig, co
                 place, f'the plugin {plugin.name!r} takes any event, so say which', 'add a line match: [calls.#]'
             )
         )
+    problems += _unknown_events(plugin, name, config, document)
     roster.problems.extend(problems)
     if not problems and (config.match or plugin.match):
         roster.handlers[name] = Handler(name, plugin, config, options)
+
+
+def _unknown_events(plugin: Plugin, name: str, config: HandlerConfig, document: Document) -> list[Problem]:
+    """The names in its match and in its plugin's that no event has."""
+    problems = []
+    for number, item in enumerate(config.match or ()):
+        try:
+            Match([item])
+        except UnknownEvent as error:
+            hint = error.hint if error.near else f'{error.hint}; a routing key of one word is written {item}.#'
+            problems.append(document.problem(('handlers', name, 'match', number), str(error), hint))
+    for method in plugin.methods:
+        try:
+            Match(method.match)
+        except UnknownEvent as error:
+            text = f'plugin {plugin.name!r} ({plugin.source}): {method.name} matches an unknown event: {error}'
+            problems.append(document.problem(('handlers', name, 'plugin'), text, error.hint))
+    return problems
 
 
 def _is_wrong(place: Place, document: Document) -> bool:

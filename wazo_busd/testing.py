@@ -22,6 +22,8 @@ from typing import Any
 
 import structlog
 
+from wazo_busd import catalogue
+from wazo_busd.catalogue.publication import publication
 from wazo_busd.codec import Limits, decode, encode
 from wazo_busd.config import HandlerConfig
 from wazo_busd.context import Context
@@ -78,16 +80,31 @@ def make_event(
 ) -> Event:
     """An event as a Wazo host sends it.
 
+    An event that the catalogue knows has the routing key and the headers that a host of today sends with such data:
+    access, tenant, users, time. Those that are given go before; with a `routing_key` there are no others.
+
     Args:
         name: its name.
         data: what it says.
-        routing_key: the key it was published with; its name if `None`.
+        routing_key: the key it was published with; if `None`, that of the catalogue, or its name if the catalogue does
+            not know it.
         exchange: the exchange it was published on.
         headers: headers beside `name`, such as `tenant_uuid`.
         redelivered: whether the broker gave it out before.
         attempt: 1-based ordinal of the present try.
     """
     own = {'name': name, **(headers or {})}
+    entry = catalogue.find(name) if routing_key is None else None
+    if entry is not None and entry.routing_keys:
+        made = publication(
+            entry,
+            data if isinstance(data, Mapping) else {},
+            name=name,
+            users=Event(name, headers=own).user_uuids or None,
+            tenant=Event(name, data, headers=own).tenant_uuid,
+            more=own,
+        )
+        own, routing_key = {**made.headers, **own}, made.routing_key
     content = {**own, 'data': data}
     return Event(
         name,
@@ -113,6 +130,8 @@ async def deliver(
 ) -> Outcomes:
     """Start a plugin, run it on events through the daemon's own dispatcher, stop it.
 
+    The plugin gets the events that it declares, or those that `match` says instead. One that declares nothing gets all.
+
     Args:
         plugin: the function, class or module.
         events: what it is run on, in this order: of `make_event`, or an `Event` of name, data and headers, which is
@@ -123,18 +142,20 @@ async def deliver(
         config: other keys of a handler: `concurrency`, `order_by`, `timeout`, `match`.
 
     Returns:
-        What became of the events.
+        What became of the events. One that the plugin does not match never reaches it and is DONE, as in the daemon.
 
     Raises:
         wazo_busd.errors.PluginError: it is no plugin.
+        wazo_busd.errors.UnknownEvent: it matches an event by a name that the catalogue does not know.
         pydantic.ValidationError: the options are not what it asks for.
         Exception: whatever its `start` or `stop` raises.
     """
     described = describe(plugin, name='test', source='a test', version='0')
     given = dict(options or {})
     validated = FreeOptions(given) if described.options is None else described.options.model_validate(given)
+    declared = {} if described.match else {'match': '#'}
     handler = Handler(
-        name, described, HandlerConfig.model_validate({'plugin': 'test', 'match': '#', **config}), validated
+        name, described, HandlerConfig.model_validate({'plugin': 'test', **declared, **config}), validated
     )
     http = SharedSession()
     emitted: list[Emitted] = []

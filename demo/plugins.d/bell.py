@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The wazo-busd Authors
-"""Rings when a call ends."""
+"""Rings when somebody who called has hung up."""
 
 from wazo_busd.api import Context, Event, handler
 
 
-@handler('calls.call.ended')
+@handler('call_ended')
 async def ring(event: Event, context: Context) -> None:
-    """Say so; a real bell would be rung with `await context.http.post(…)`."""
-    print(f'          {context.name:<12} ding! {event.data["caller_id_number"]} has hung up')
+    """Say so, once for each call, though each party has an event; a real bell needs `await context.http.post(…)`."""
+    if event.data['is_caller']:
+        print(f'          {context.name:<12} ding! {event.data["caller_id_number"]} has hung up')

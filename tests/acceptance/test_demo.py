@@ -8,14 +8,17 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from demo.day import Day
 from tests.conftest import require_broker
-from tools.sample_events import SAMPLES
 
 ROOT = Path(__file__).parents[2]
+# As many as a minute shows.
+SHOWN = 240
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -31,26 +34,54 @@ def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope='module', params=['rabbitmq', 'memory'])
 def shown(request: pytest.FixtureRequest) -> str:
-    """What it prints while every sample is played once."""
+    """What it prints in its first minute, played faster."""
     if request.param == 'rabbitmq':
         require_broker()
-    done = demo('--events', str(len(SAMPLES)), *(['--memory'] if request.param == 'memory' else []))
+    done = demo('--events', str(SHOWN), *(['--memory'] if request.param == 'memory' else []))
     assert done.stderr == ''
     return done.stdout
 
 
-def test_every_event_is_one_line_with_the_handler_that_took_it(shown: str) -> None:
-    lines = [line.split() for line in shown.splitlines() if line[:1].isdigit()]
+def lines(shown: str) -> list[list[str]]:
+    return [line.split() for line in shown.splitlines() if line[:1].isdigit()]
 
-    assert sorted((name, key) for _, _, name, key in lines) == sorted((each.name, each.routing_key) for each in SAMPLES)
+
+def test_every_event_is_one_line_with_the_handler_that_took_it(shown: str) -> None:
+    published = [each.publication for each in islice(Day(), SHOWN)]
+
+    assert sorted((name, key) for _, _, name, key in lines(shown)) == sorted(
+        (each.headers['name'], each.routing_key) for each in published
+    )
+
+
+def test_all_families_come_within_the_first_minute(shown: str) -> None:
+    assert {handler for _, handler, _, _ in lines(shown)} >= {
+        'calls',
+        'queues',
+        'agents',
+        'faxes',
+        'voicemails',
+        'conferences',
+        'users',
+        'accounts',
+        'services',
+        'plugins',
+    }
+
+
+def test_the_plugin_beside_it_rings(shown: str) -> None:
+    assert 'bell         ding!' in shown
 
 
 def test_the_bus_is_named(shown: str) -> None:
     assert 'RabbitMQ on 127.0.0.1:' in shown or 'in-memory bus' in shown
 
 
-def test_it_says_how_to_stop(shown: str) -> None:
-    assert 'Ctrl-C stops' in shown
+def test_it_says_how_to_stop_at_the_top_and_again_later(shown: str) -> None:
+    before, _, after = shown.partition('call_created')
+
+    assert 'Ctrl-C stops' in before
+    assert 'Ctrl-C stops' in after
 
 
 def test_nothing_is_left_behind(shown: str) -> None:

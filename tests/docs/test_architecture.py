@@ -23,6 +23,7 @@ from wazo_busd.outcome import Outcome
 
 ROOT = Path(__file__).parents[2]
 ARCHITECTURE = (ROOT / 'docs' / 'architecture.md').read_text()
+JOURNEY = ARCHITECTURE.partition('## The journey')[2].partition('## Start')[0]
 GLOSSARY = (ROOT / 'docs' / 'glossary.md').read_text()
 PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())
 FLOORS = next(each for each in PROJECT['tool']['importlinter']['contracts'] if each['id'] == 'floors')
@@ -82,7 +83,7 @@ def test_the_rights_that_are_shown_are_those_that_errors_tell() -> None:
     )
 
 
-@pytest.mark.parametrize('path', re.findall(r'`((?:amqp/)?[a-z_]+)(?:\.[a-z_]+)?`', ARCHITECTURE.split('## Start')[0]))
+@pytest.mark.parametrize('path', re.findall(r'`((?:amqp/)?[a-z_]+)(?:\.[a-z_]+)?`', JOURNEY))
 def test_every_module_of_the_journey_is_there(path: str) -> None:
     known = {'match', 'xivo', 'order_by', 'await', 'none'}
     module = ROOT / 'wazo_busd' / path

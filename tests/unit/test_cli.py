@@ -38,6 +38,8 @@ def check(tmp_path: Path) -> Callable[[str], subprocess.CompletedProcess[str]]:
             capture_output=True,
             text=True,
             check=False,
+            # Whoever runs the tests in the background has Ctrl-C ignored, and so would their children.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     return run

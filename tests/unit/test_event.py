@@ -11,8 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wazo_busd.catalogue import Entry, entries, find
+from wazo_busd.catalogue.publication import Era, publication
 from wazo_busd.event import FIELDS, Event
 
+ERAS: tuple[Era, ...] = ('now', '2019')
 TENANT = '6f3b1c1e-0d0c-4d7c-9a53-1ff2e2c0b1a5'
 USER = '2d0b8a4c-9c1a-4f0d-8d7c-1b5d3a0f7e21'
 OTHER_USER = 'a4f1b0de-6d0b-4b5e-8f9b-6a4ee5a3b1c2'
@@ -187,6 +190,254 @@ def test_a_tenant_in_the_body_wins_over_one_in_the_data() -> None:
 )
 def test_users_are_those_with_a_true_header(headers: dict[str, Any], users: tuple[str, ...]) -> None:
     assert Event('x', headers=headers).user_uuids == users
+
+
+@pytest.mark.parametrize(
+    ('data', 'users'),
+    [
+        ({'user_uuid': USER}, (USER,)),
+        ({'user_uuids': [USER, OTHER_USER]}, (USER, OTHER_USER)),
+        ({'user_uuid': OTHER_USER, 'user_uuids': [USER, OTHER_USER]}, (OTHER_USER, USER)),
+        ({'user_uuids': [USER, None, 7, '', 'None', [USER], USER]}, (USER,)),
+        ({'user_uuids': USER}, ()),
+        ({'user_uuids': {USER: True}}, ()),
+        ({'user_uuid': None}, ()),
+        ({'user_uuid': 'None'}, ()),
+        ({'user_uuid': ''}, ()),
+        ({'user_uuid': 7}, ()),
+        ({'user_uuid': [USER]}, ()),
+        ({'uuid': USER}, ()),
+        ([{'user_uuid': USER}], ()),
+        (USER, ()),
+        (None, ()),
+    ],
+)
+def test_users_are_those_of_the_data_as_well(data: Any, users: tuple[str, ...]) -> None:
+    assert Event('x', data).user_uuids == users
+
+
+def test_users_of_the_headers_come_first_and_each_once() -> None:
+    event = Event('x', {'user_uuids': [OTHER_USER, USER]}, headers={f'user_uuid:{USER}': True})
+    assert event.user_uuids == (USER, OTHER_USER)
+
+
+@pytest.mark.parametrize(
+    ('key', 'users'),
+    [('config.user.edited', (USER,)), ('config.users.edited', ()), ('config.groups.edited', ()), ('', ())],
+)
+def test_a_user_that_is_configured_is_the_uuid_of_the_data(key: str, users: tuple[str, ...]) -> None:
+    assert Event('x', {'uuid': USER}, routing_key=key).user_uuids == users
+
+
+# ---- what it is about
+
+
+@pytest.mark.parametrize(
+    ('data', 'found'),
+    [
+        ({'call_id': '1547576420.11'}, '1547576420.11'),
+        ({'relocated_call': '1.1', 'initiator_call': '1.2', 'recipient_call': '1.3'}, '1.1'),
+        ({'transferred_call': '1.1', 'initiator_call': '1.2'}, '1.1'),
+        ({'Uniqueid': '1.1', 'Linkedid': '1.0'}, '1.1'),
+        ({'call': {'id': '1.1', 'status': 'Up'}}, '1.1'),
+        ({'call_id': '1.1', 'call': {'id': '1.2'}}, '1.1'),
+        ({'call_id': None, 'call': {'id': '1.2'}}, '1.2'),
+        ({'call_id': 'None', 'Uniqueid': '1.2'}, '1.2'),
+        ({'call_id': ''}, None),
+        ({'call_id': 'None'}, None),
+        ({'call_id': 1547576420.11}, None),
+        ({'call_id': True}, None),
+        ({'call_id': ['1.1']}, None),
+        ({'call': '1.1'}, None),
+        ({'call': ['id']}, None),
+        ({'call': None}, None),
+        ({'call': {}}, None),
+        ({'call': {'id': None}}, None),
+        ({'id': '1.1'}, None),
+        ({}, None),
+        ({'uniqueid': '1.1'}, None),
+        ([{'call_id': '1.1'}], None),
+        ('call_id', None),
+        (None, None),
+    ],
+)
+def test_a_call_is_the_one_that_the_data_say(data: Any, found: str | None) -> None:
+    assert Event('x', data, routing_key='calls.call.created').call_id == found
+
+
+def test_headers_name_no_call() -> None:
+    assert Event('x', headers={'call_id': '1.1'}, metadata={'call_id': '1.1'}).call_id is None
+
+
+@pytest.mark.parametrize(('field', 'start'), [('conference_id', 'conferences.'), ('agent_id', 'agentd.agents.')])
+@pytest.mark.parametrize(
+    ('data', 'headers', 'key', 'found'),
+    [
+        ({'FIELD': 4}, {'FIELD': 5}, 'START6.participants.joined', 4),
+        ({'FIELD': None}, {'FIELD': 5}, 'START6.participants.joined', 5),
+        ({}, {'FIELD': '5'}, 'START6.participants.joined', 5),
+        ({'id': 7}, {}, 'START6.participants.joined', 6),
+        ({'FIELD': '4'}, {}, '', 4),
+        ({'FIELD': 0}, {'FIELD': 5}, '', 0),
+        ({'FIELD': '6d1d6f0c-3c0b-4c8e-8d49-2d1f1a6a9e34'}, {}, '', '6d1d6f0c-3c0b-4c8e-8d49-2d1f1a6a9e34'),
+        ({'FIELD': True}, {}, '', None),
+        ({'FIELD': 4.0}, {}, '', None),
+        ({'FIELD': [4]}, {}, '', None),
+        ({'FIELD': 'None'}, {}, '', None),
+        ({'FIELD': ''}, {}, '', None),
+        ({'FIELD': '-4'}, {}, '', '-4'),
+        ({'FIELD': '\u0664'}, {}, '', '\u0664'),
+        ({'FIELD': '\u00b2'}, {}, '', '\u00b2'),
+        ({'FIELD': '9' * 5000}, {}, '', '9' * 5000),
+        ({'FIELD': 'None'}, {'FIELD': 'None'}, 'START6', 6),
+        (None, {'FIELD': b'5'}, '', 5),
+        (['FIELD'], {}, 'START6.x', 6),
+        ('FIELD', {}, 'START6.x', 6),
+        ({}, {}, 'START', None),
+        ({}, {}, 'STARTusers.6.participants.joined', None),
+        ({}, {}, 'START\u0666.x', None),
+        ({}, {}, 'START' + '9' * 200, None),
+        ({}, {}, 'xSTART6.y', None),
+        ({}, {}, '', None),
+    ],
+)
+def test_an_identifier_is_that_of_the_data_else_of_the_headers_else_of_the_key(
+    field: str, start: str, data: Any, headers: dict[str, Any], key: str, found: int | str | None
+) -> None:
+    if isinstance(data, dict):
+        data = {name.replace('FIELD', field): value for name, value in data.items()}
+    event = Event(
+        'x',
+        data,
+        headers={name.replace('FIELD', field): value for name, value in headers.items()},
+        routing_key=key.replace('START', start),
+    )
+    said = getattr(event, field)
+    assert (said, type(said)) == (found, type(found))
+
+
+@pytest.mark.parametrize('field', ['conference_id', 'agent_id'])
+def test_an_identifier_can_stand_beside_the_data(field: str) -> None:
+    assert getattr(Event('x', {}, metadata={field: 5}), field) == 5
+
+
+@pytest.mark.parametrize(
+    ('data', 'found'),
+    [({'id': 42}, 42), ({'id': '42'}, 42), ({'id': None, 'agent_id': 7}, 7), ({}, None), (None, None)],
+)
+def test_an_agent_that_is_configured_is_the_id_of_the_data(data: Any, found: int | None) -> None:
+    assert Event('agent_edited', data, routing_key='config.agent.edited').agent_id == found
+
+
+def test_the_id_of_something_else_is_no_agent() -> None:
+    assert Event('queue_edited', {'id': 42}, routing_key='config.queues.edited').agent_id is None
+
+
+def sent(entry: Entry, era: Era) -> Event:
+    """The event of the catalogue as a host sends it."""
+    made = publication(entry, era=era)
+    return Event(
+        made.headers['name'],
+        made.body['data'],
+        routing_key=made.routing_key,
+        exchange=made.exchange,
+        headers=made.headers,
+        metadata=made.body,
+    )
+
+
+@pytest.mark.parametrize('field', ['conference_id', 'agent_id'])
+def test_what_an_event_is_about_is_the_same_in_both_eras(field: str) -> None:
+    wrong = [
+        (entry.name, here, there)
+        for entry in entries()
+        if entry.routing_keys
+        for here, there in [(getattr(sent(entry, 'now'), field), getattr(sent(entry, '2019'), field))]
+        if here != there
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize('field', ['call_id', 'conference_id', 'agent_id'])
+def test_every_known_event_whose_data_have_an_identifier_is_about_that(field: str) -> None:
+    wrong = [
+        (entry.name, era)
+        for entry in entries()
+        if field in entry.fields
+        for era in ERAS
+        for event in [sent(entry, era)]
+        if event.data.get(field) is not None and str(getattr(event, field)) != str(event.data[field])
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize('era', ERAS)
+def test_every_known_event_of_a_user_names_its_users(era: Era) -> None:
+    wrong = [
+        entry.name
+        for entry in entries()
+        if entry.routing_keys and entry.scope in ('user', 'users') and not sent(entry, era).user_uuids
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize('name', ['call_created', 'call_ended', 'call_held', 'relocate_initiated', 'transfer_created'])
+@pytest.mark.parametrize('era', ERAS)
+def test_a_known_event_of_a_call_names_it(name: str, era: Era) -> None:
+    entry = find(name)
+    assert entry is not None
+    assert sent(entry, era).call_id is not None
+
+
+@pytest.mark.parametrize('era', ERAS)
+def test_a_known_event_of_a_conference_names_its_room(era: Era) -> None:
+    wrong = [
+        entry.name
+        for entry in entries()
+        if any(key.startswith('conferences.{') for key in entry.routing_keys) and sent(entry, era).conference_id is None
+    ]
+    assert wrong == []
+
+
+hostile = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.binary(max_size=5)
+    | st.sampled_from(['None', '', USER, '1547576420.11', '9' * 5000]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(['id', 'call', 'call_id', 'user_uuid']), inner, max_size=3)
+    ),
+    max_leaves=5,
+)
+NAMED = [
+    *('tenant_uuid', 'user_uuid', 'user_uuids', 'uuid', 'call_id', 'call', 'Uniqueid', 'relocated_call'),
+    *('transferred_call', 'conference_id', 'agent_id', 'id', 'timestamp', 'required_acl', 'origin_uuid'),
+]
+
+
+@given(
+    st.one_of(hostile, st.dictionaries(st.sampled_from(NAMED), hostile)),
+    st.dictionaries(st.sampled_from([*NAMED, 'user_uuid:', 'user_uuid:None', f'user_uuid:{USER}']), hostile),
+    st.sampled_from(['', 'config.user.x', 'config.agent.x', 'conferences.x', 'agentd.agents.', 'conferences.\ud800']),
+)
+def test_whatever_comes_what_follows_from_it_is_of_its_type_and_never_the_word_none(
+    data: Any, headers: dict[str, Any], key: str
+) -> None:
+    event = Event('x', data, headers=headers, metadata={**headers, 'data': data}, routing_key=key)
+    texts = [event.tenant_uuid, event.origin_uuid, event.required_acl, event.call_id, *event.user_uuids]
+    numbers = [event.conference_id, event.agent_id]
+
+    assert all(text is None or (type(text) is str and text not in ('', 'None')) for text in texts)
+    assert None not in event.user_uuids
+    assert all(type(number) in (int, str, type(None)) and number not in ('', 'None') for number in numbers)
+    assert event.timestamp is None or event.timestamp.tzinfo is not None
+
+
+# ---- when it happened
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,14 @@ import pytest
 from tests.unit.rig import make_context, make_handler, make_plugin, started, turn
 from wazo_busd.config import HandlerConfig
 from wazo_busd.context import Context
+from wazo_busd.errors import UnknownEvent
 from wazo_busd.event import Event
 from wazo_busd.handler import FreeOptions, Handler
 from wazo_busd.plugin import BaseOptions, handler
 
 CALL = Event('call_created', {'call_id': '1'}, routing_key='calls.call.created')
+TENANT = 'bd72b051-fd14-40be-9c3d-6b5fe65271ca'
+USER = '2e752722-0864-4665-887d-a78a024cf7c7'
 FAX = Event('fax_created', routing_key='faxes.outbound.created')
 
 
@@ -62,11 +65,11 @@ handler('calls.#')(of_calls)
 
 
 def test_a_handler_matches_what_its_plugin_declares() -> None:
-    assert Handler('test', make_plugin(of_calls), HandlerConfig(plugin='test'), None).match == ('calls.#',)
+    assert Handler('test', make_plugin(of_calls), HandlerConfig(plugin='test'), None).match.items == ('calls.#',)
 
 
 def test_what_the_configuration_matches_replaces_what_the_plugin_declares() -> None:
-    assert make_handler(of_calls, match=['faxes.#', 'agents.#']).match == ('faxes.#', 'agents.#')
+    assert make_handler(of_calls, match=['faxes.#', 'agents.#']).match.items == ('faxes.#', 'agents.#')
 
 
 async def test_an_event_that_the_configuration_does_not_match_is_not_for_the_handler() -> None:
@@ -105,6 +108,114 @@ async def test_a_method_without_a_match_takes_what_the_methods_before_it_do_not(
 
     # Then it takes it
     assert found == ['on_rest']
+
+
+class ByName(Several):
+    """Its methods name events, and patterns."""
+
+    @handler('relocate_completed')
+    async def on_completed(self, event: Event) -> None:
+        self.taken.append('on_completed')
+
+    @handler('relocate_answered', 'user_created')
+    async def on_answered(self, event: Event) -> None:
+        self.taken.append('on_answered')
+
+
+RELOCATED = 'calls.relocate.edited'
+
+
+class OnlyByName:
+    """Two events that share a key, and nothing else."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    @handler('relocate_completed')
+    async def on_completed(self, event: Event) -> None:
+        self.taken.append('on_completed')
+
+    @handler('relocate_answered', 'service_deregistered')
+    async def on_answered(self, event: Event) -> None:
+        self.taken.append('on_answered')
+
+
+@pytest.mark.parametrize(
+    ('event', 'methods'),
+    [
+        (Event('relocate_completed', routing_key=RELOCATED), ['on_completed']),
+        (Event('relocate_answered', routing_key=RELOCATED), ['on_answered']),
+        (Event('relocate_initiated', routing_key=RELOCATED), []),
+        (Event('relocate_answered', routing_key='some.other.key'), ['on_answered']),
+        (Event('service_deregistered', routing_key='service.registered.x'), ['on_answered']),
+        (Event('service_deregistered_event', routing_key='service.deregistered.x'), ['on_answered']),
+        (Event('service_registered', routing_key='service.registered.x'), []),
+    ],
+)
+async def test_methods_that_name_events_take_those_by_their_name(event: Event, methods: list[str]) -> None:
+    assert await taken_by(await started(OnlyByName), event) == methods
+
+
+async def test_a_method_that_names_an_event_stands_in_the_order_of_the_code_like_any_other() -> None:
+    assert await taken_by(await started(ByName), Event('relocate_answered', routing_key=RELOCATED)) == ['on_call']
+
+
+def test_a_handler_of_names_binds_their_keys() -> None:
+    one = make_handler(of_calls, match=['service_deregistered_event', 'calls.#'])
+    assert one.match.bindings == ('calls.#', 'service.deregistered.#', 'service.registered.#')
+
+
+def test_a_handler_of_a_plugin_of_names_binds_the_keys_of_all_of_them() -> None:
+    one = Handler('test', make_plugin(OnlyByName), HandlerConfig(plugin='test'), None)
+    assert {RELOCATED, 'service.deregistered.#', 'service.registered.#'} <= set(one.match.bindings)
+
+
+@pytest.mark.parametrize(
+    ('event', 'found'),
+    [
+        (CALL, True),
+        (Event('call_created', routing_key='some.other.key'), True),
+        (Event('call_ended', routing_key='calls.call.created'), False),
+        (FAX, False),
+    ],
+)
+async def test_a_name_in_the_configuration_decides_by_the_name(event: Event, found: bool) -> None:
+    one = await started(of_calls, match='call_created')
+    assert (one.call_for(event) is not None) is found
+
+
+def test_a_handler_that_names_an_unknown_event_cannot_be_made() -> None:
+    with pytest.raises(UnknownEvent, match='no event is called call_creatd'):
+        make_handler(of_calls, match=['calls.#', 'call_creatd'])
+
+
+@pytest.mark.parametrize(
+    ('config', 'headers', 'found'),
+    [
+        ({'tenants': TENANT}, {'tenant_uuid': TENANT}, True),
+        ({'tenants': TENANT}, {}, False),
+        ({'users': USER}, {f'user_uuid:{USER}': True}, True),
+        ({'users': USER}, {}, False),
+        ({'acl': 'events.calls.*'}, {'required_acl': f'events.calls.{USER}'}, True),
+        ({'acl': 'events.calls.*'}, {'required_acl': None}, True),
+        ({'acl': 'events.calls.*'}, {}, False),
+        ({'acl': '#', 'tenants': TENANT}, {'required_acl': 'events.calls'}, False),
+        ({}, {}, True),
+    ],
+)
+async def test_tenants_users_and_access_of_the_configuration_narrow_what_is_matched(
+    config: dict[str, Any], headers: dict[str, Any], found: bool
+) -> None:
+    one = await started(of_calls, **config)
+    event = Event('call_created', routing_key='calls.call.created', headers=headers)
+
+    assert (one.call_for(event) is not None) is found
+
+
+async def test_tenants_users_and_access_widen_nothing() -> None:
+    one = await started(of_calls, match='faxes.#', tenants=TENANT)
+
+    assert one.call_for(Event('x', routing_key='calls.call.created', headers={'tenant_uuid': TENANT})) is None
 
 
 # ---- how it is called
@@ -434,6 +545,9 @@ def test_a_handler_is_the_same_as_one_of_the_same_configuration_and_code() -> No
         make_handler(of_calls, name='other', timeout=5),
         make_handler(of_calls, timeout=6),
         make_handler(of_calls, timeout=5, match='calls.#'),
+        make_handler(of_calls, timeout=5, tenants=TENANT),
+        make_handler(of_calls, timeout=5, users=USER),
+        make_handler(of_calls, timeout=5, acl='events.#'),
         Handler(
             'test',
             replace(make_plugin(of_calls), version='2'),
@@ -447,7 +561,7 @@ def test_a_handler_is_the_same_as_one_of_the_same_configuration_and_code() -> No
             FreeOptions(),
         ),
     ],
-    ids=['name', 'configuration', 'match', 'version', 'source'],
+    ids=['name', 'configuration', 'match', 'tenants', 'users', 'acl', 'version', 'source'],
 )
 def test_a_handler_is_another_if_anything_of_it_is_another(other: Handler) -> None:
     assert not make_handler(of_calls, timeout=5).is_same(other)

@@ -35,7 +35,7 @@ class Bench:
     def begin(self, plugin: Any, **config: Any) -> Post:
         """Begin a post whose handler is called `bell` and matches everything."""
         one = make_handler(plugin, name='bell', **config)
-        queue = self.bus.hub.handler_queue('bell', one.match, QueueConfig())
+        queue = self.bus.hub.handler_queue('bell', one.match.bindings, QueueConfig())
         post = Post(one, queue, bus=self.bus, context=lambda: make_context('bell', options=self), limits=Limits())
         post.begin()
         self.posts.append(post)

@@ -94,7 +94,10 @@ def test_two_handlers_can_use_one_plugin(host: Host) -> None:
 
     found = host.call('one: {plugin: ringing}\ntwo: {plugin: ringing, match: faxes.#}')
 
-    assert {name: each.match for name, each in found.handlers.items()} == {'one': ('calls.#',), 'two': ('faxes.#',)}
+    assert {name: each.match.items for name, each in found.handlers.items()} == {
+        'one': ('calls.#',),
+        'two': ('faxes.#',),
+    }
 
 
 def test_a_configuration_without_handlers_has_an_empty_roster(host: Host) -> None:
@@ -239,13 +242,172 @@ def test_a_match_with_nothing_behind_it_is_none(host: Host, nothing: str) -> Non
 def test_a_match_with_nothing_behind_it_leaves_the_plugins_own(host: Host) -> None:
     host.drop_in('ringing', BELL)
 
-    assert host.call('bell:\n  plugin: ringing\n  match:').handlers['bell'].match == ('calls.#',)
+    assert host.call('bell:\n  plugin: ringing\n  match:').handlers['bell'].match.items == ('calls.#',)
 
 
 def test_a_plugin_that_takes_any_event_is_content_with_a_match(host: Host) -> None:
     host.drop_in('ringing', OPEN_BELL)
 
-    assert host.call('bell: {plugin: ringing, match: calls.#}').handlers['bell'].match == ('calls.#',)
+    assert host.call('bell: {plugin: ringing, match: calls.#}').handlers['bell'].match.items == ('calls.#',)
+
+
+# ---- names of events
+
+
+def test_a_handler_can_match_events_by_name(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    found = host.call('bell: {plugin: ringing, match: [service_deregistered, calls.#]}')
+
+    assert (found.problems, found.handlers['bell'].match.bindings) == (
+        [],
+        ('calls.#', 'service.deregistered.#', 'service.registered.#'),
+    )
+
+
+def test_a_name_that_no_event_has_is_a_problem_on_its_line_with_those_that_were_meant(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    found = host.call('bell:\n  plugin: ringing\n  match:\n    - calls.#\n    - users_services_dnb_updated')
+
+    assert found.problems == [
+        host.at(
+            7,
+            'handlers.bell.match[1]: no event is called users_services_dnb_updated',
+            hint='did you mean users_services_dnd_updated or users_services_incallfilter_updated or '
+            'users_services_{service_name}_updated?',
+        )
+    ]
+
+
+def test_a_name_that_is_the_whole_match_has_its_line_as_well(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    (problem,) = host.call('bell:\n  plugin: ringing\n  match: call_creatd').problems
+
+    assert (problem.file, problem.line, problem.handler, problem.hint.startswith('did you mean call_created')) == (
+        str(host.config),
+        5,
+        'bell',
+        True,
+    )
+
+
+def test_a_word_that_is_like_no_name_is_told_where_they_are_listed(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    found = host.call('bell:\n  plugin: ringing\n  match: [zzzzzzzz]')
+
+    assert found.problems == [
+        host.at(
+            5,
+            'handlers.bell.match[0]: no event is called zzzzzzzz',
+            hint='wazo-busd events lists them all; a routing key of one word is written zzzzzzzz.#',
+        )
+    ]
+
+
+def test_every_name_that_no_event_has_is_told(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    found = host.call(
+        'bell:\n  plugin: ringing\n  match:\n    - zzzzzzzz\n    - call_created\n    - yyyyyyyy\n'
+        'bell-2:\n  plugin: ringing\n  match: xxxxxxxx'
+    )
+
+    assert [(each.handler, each.line) for each in found.problems] == [('bell', 6), ('bell', 8), ('bell-2', 11)]
+
+
+def test_an_event_that_was_removed_is_a_problem_with_what_to_use_instead(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    found = host.call('bell:\n  plugin: ringing\n  match:\n    - user_status_update')
+
+    assert found.problems == [
+        host.at(
+            6,
+            'handlers.bell.match[0]: the event user_status_update is gone since Wazo 19.05',
+            hint='use chatd_presence_updated instead',
+        )
+    ]
+
+
+def test_a_handler_that_names_an_unknown_event_is_not_on_the_roster(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    assert list(host.call('bad: {plugin: ringing, match: zzzz}\ngood: {plugin: ringing, match: a.b}').handlers) == [
+        'good'
+    ]
+
+
+def test_a_name_that_no_event_has_is_told_beside_what_else_is_wrong(host: Host) -> None:
+    host.drop_in('ringing', OPTIONS_BELL)
+
+    found = host.call('bell:\n  plugin: ringing\n  match: call_creatd\n  options: {url: x, volumme: 1}')
+
+    assert sorted(problem.line for problem in found.problems) == [5, 6]
+
+
+def test_a_plugin_that_names_an_unknown_event_is_a_problem_of_its_handler(host: Host) -> None:
+    file = host.drop_in('ringing', f"{HEAD}@handler('calls.#', 'users_services_dnb_updated')\ndef ring(event): ...")
+
+    found = host.call('bell:\n  plugin: ringing')
+
+    assert found.problems == [
+        host.at(
+            4,
+            f"handlers.bell.plugin: plugin 'ringing' ({file}): ring matches an unknown event: "
+            'no event is called users_services_dnb_updated',
+            hint='did you mean users_services_dnd_updated or users_services_incallfilter_updated or '
+            'users_services_{service_name}_updated?',
+        )
+    ]
+
+
+def test_a_plugin_that_names_an_event_that_was_removed_is_told_what_to_use_instead(host: Host) -> None:
+    host.drop_in('ringing', f"{HEAD}@handler('chat_message_sent')\ndef ring(event): ...")
+
+    (problem,) = host.call('bell: {plugin: ringing}').problems
+
+    assert problem.message.endswith('the event chat_message_sent is gone since Wazo 19.05')
+    assert problem.hint == 'use chatd_user_room_message_created instead'
+
+
+def test_every_method_that_names_an_unknown_event_is_told(host: Host) -> None:
+    host.drop_in(
+        'ringing',
+        f"""{HEAD}
+class Bell:
+    @handler('zzzz')
+    def on_z(self, event): ...
+
+    @handler('call_created')
+    def on_call(self, event): ...
+
+    @handler('yyyy')
+    def on_y(self, event): ...
+""",
+    )
+
+    found = host.call('bell: {plugin: ringing}')
+
+    assert [problem.message.split(': ')[2:] for problem in found.problems] == [
+        ['on_z matches an unknown event', 'no event is called zzzz'],
+        ['on_y matches an unknown event', 'no event is called yyyy'],
+    ]
+
+
+def test_a_plugin_that_names_an_unknown_event_is_a_problem_whatever_the_configuration_matches(host: Host) -> None:
+    host.drop_in('ringing', f"{HEAD}@handler('zzzz')\ndef ring(event): ...")
+
+    assert len(host.call('bell: {plugin: ringing, match: calls.#}').problems) == 1
+
+
+def test_a_plugin_that_names_an_unknown_event_takes_out_no_other_handler(host: Host) -> None:
+    host.drop_in('bad', f"{HEAD}@handler('zzzz')\ndef ring(event): ...")
+    host.drop_in('ringing', BELL)
+
+    assert list(host.call('bad: {plugin: bad}\nbell: {plugin: ringing}').handlers) == ['bell']
 
 
 # ---- problems and failures

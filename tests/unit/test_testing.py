@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,14 +16,22 @@ import aiohttp
 import pytest
 from pydantic import ValidationError
 
-from wazo_busd import testing
+from wazo_busd import catalogue, testing
+from wazo_busd.catalogue.publication import example
 from wazo_busd.codec import Limits, decode
 from wazo_busd.context import Context
 from wazo_busd.emission import emitter
-from wazo_busd.errors import Discard, PluginError
+from wazo_busd.errors import Discard, PluginError, UnknownEvent
 from wazo_busd.event import Event
+from wazo_busd.match import Match, bindings_of
+from wazo_busd.patterns import Matcher
 from wazo_busd.plugin import BaseOptions, handler
 from wazo_busd.testing import Emitted, Outcome, deliver, make_event
+
+TENANT = '6f3b1c1e-0d0c-4d7c-9a53-1ff2e2c0b1a5'
+OTHER_TENANT = '0fd5a4a2-6b3e-4b9b-8c64-1a4d0c2f5e11'
+OTHER_USER = '5c1f6e0a-7f0e-4b0c-9a3e-0d1c2b3a4f5e'
+USER = 'a4f1b0de-6d0b-4b5e-8f9b-6a4ee5a3b1c2'
 
 
 @handler('calls.#')
@@ -43,12 +51,12 @@ async def ring(event: Event, context: Context) -> None:
 
 
 def test_an_event_has_its_name_in_headers_and_body_as_a_wazo_host_sends_it() -> None:
-    event = make_event('call_created', {'call_id': '1'})
+    event = make_event('bell_rung', {'call_id': '1'})
 
     assert (event.name, event.headers, event.metadata) == (
-        'call_created',
-        {'name': 'call_created'},
-        {'name': 'call_created', 'data': {'call_id': '1'}},
+        'bell_rung',
+        {'name': 'bell_rung'},
+        {'name': 'bell_rung', 'data': {'call_id': '1'}},
     )
 
 
@@ -77,6 +85,116 @@ def test_an_event_is_published_with_its_name_as_key_unless_said() -> None:
     assert (make_event('a').routing_key, make_event('a', routing_key='b.c').routing_key) == ('a', 'b.c')
 
 
+@pytest.mark.parametrize(
+    ('name', 'data', 'headers', 'key'),
+    [
+        ('call_created', {'call_id': '1'}, {}, 'calls.call.created'),
+        ('call_created', None, {}, 'calls.call.created'),
+        ('call_created', 'fail', {}, 'calls.call.created'),
+        ('call_created', [1], {}, 'calls.call.created'),
+        ('Hangup', {'Uniqueid': '1.1'}, {}, 'ami.Hangup'),
+        ('fax_outbound_failed', {'id': '1234567.89'}, {}, 'faxes.outbound.1234567__DOT__89.failed'),
+        ('service_deregistered_event', {'service_name': 'wazo-dird'}, {}, 'service.registered.wazo-dird'),
+        ('conference_participant_joined', {}, {'conference_id': 5}, 'conferences.5.participants.joined'),
+        ('favorite_added', {}, {f'user_uuid:{USER}': True}, f'directory.{USER}.favorite.created'),
+        ('favorite_added', {'user_uuid': USER}, {}, f'directory.{USER}.favorite.created'),
+        ('auth_tenant_deleted', {}, {'tenant_uuid': TENANT}, f'auth.tenants.{TENANT}.deleted'),
+    ],
+)
+def test_a_known_event_is_published_with_the_key_of_a_host_of_today(
+    name: str, data: Any, headers: dict[str, Any], key: str
+) -> None:
+    assert make_event(name, data, headers=headers).routing_key == key
+
+
+def test_a_known_event_has_the_data_that_were_given_and_no_others() -> None:
+    given: list[Any] = [None, {}, 'fail']
+
+    assert [make_event('call_created', data).data for data in given] == given
+
+
+def test_a_known_event_has_the_headers_of_a_host_of_today() -> None:
+    event = make_event('call_created', {'call_id': '1', 'user_uuid': USER, 'tenant_uuid': TENANT})
+
+    assert {name: value for name, value in event.headers.items() if name not in ('timestamp', 'origin_uuid')} == {
+        'name': 'call_created',
+        'required_acl': f'events.calls.{USER}',
+        'required_access': 'event.call_created',
+        'tenant_uuid': TENANT,
+        f'user_uuid:{USER}': True,
+    }
+
+
+def test_a_known_event_says_when_it_was_sent_and_from_where() -> None:
+    before = datetime.now().astimezone()
+
+    event = make_event('call_created')
+
+    assert event.timestamp is not None
+    assert before <= event.timestamp <= datetime.now().astimezone()
+    assert event.origin_uuid is not None
+
+
+def test_a_known_event_has_its_headers_in_its_body_as_well() -> None:
+    event = make_event('call_created', {'call_id': '1'})
+
+    assert event.metadata == {**event.headers, 'data': {'call_id': '1'}}
+
+
+def test_headers_that_are_given_go_before_those_of_the_catalogue() -> None:
+    given = {'required_acl': None, 'timestamp': '2026-01-31T10:20:30', 'tenant_uuid': None, 'origin_uuid': 7}
+
+    event = make_event('call_created', headers=given)
+
+    assert {name: event.headers[name] for name in given} == given
+
+
+def test_users_that_are_given_are_all_the_users_there_are() -> None:
+    event = make_event('call_created', headers={f'user_uuid:{USER}': True})
+
+    assert (event.user_uuids, event.required_acl) == ((USER,), f'events.calls.{USER}')
+
+
+def test_a_known_event_of_the_host_has_no_tenant_and_no_user() -> None:
+    event = make_event('Hangup', {})
+
+    assert (event.tenant_uuid, event.user_uuids) == (None, ())
+
+
+@pytest.mark.parametrize('routing_key', ['calls.call.created', 'b.c', ''])
+def test_an_event_with_a_key_of_its_own_has_no_headers_but_those_that_are_given(routing_key: str) -> None:
+    event = make_event('call_created', routing_key=routing_key, headers={'tenant_uuid': TENANT})
+
+    assert (event.routing_key, event.headers) == (routing_key, {'name': 'call_created', 'tenant_uuid': TENANT})
+
+
+def test_an_event_that_is_made_by_another_of_its_names_keeps_that_one() -> None:
+    event = make_event('service_deregistered_event')
+
+    assert (event.name, event.headers['name'], event.headers['required_access']) == (
+        'service_deregistered_event',
+        'service_deregistered_event',
+        'event.service_deregistered_event',
+    )
+
+
+def test_an_event_that_was_removed_is_made_like_an_unknown_one() -> None:
+    event = make_event('user_status_update')
+
+    assert (event.routing_key, event.headers) == ('user_status_update', {'name': 'user_status_update'})
+
+
+def test_every_event_of_the_catalogue_can_be_made_and_matched_by_its_name() -> None:
+    wrong = [
+        entry.name
+        for entry in catalogue.entries()
+        if entry.routing_keys and not entry.is_family
+        for event in [make_event(entry.name, example(entry))]
+        if not (Match([entry.name]).takes(event) and Matcher(bindings_of(entry)).matches(event.routing_key))
+    ]
+    assert wrong == []
+
+
 def test_an_event_without_a_key_has_none() -> None:
     assert make_event('a', routing_key='').routing_key == ''
 
@@ -96,7 +214,7 @@ def test_an_event_says_whether_it_came_before(redelivered: bool) -> None:
 
 
 async def test_what_became_of_the_events_comes_in_their_order() -> None:
-    outcomes = await deliver(ring, *(make_event('a', data) for data in ('fail', None, 'discard', None)))
+    outcomes = await deliver(ring, *(make_event('call_created', data) for data in ('fail', None, 'discard', None)))
 
     assert outcomes == [Outcome.DEAD, Outcome.DONE, Outcome.DISCARDED, Outcome.DONE]
 
@@ -120,13 +238,13 @@ async def test_events_that_overtake_each_other_have_their_outcomes_in_the_order_
 
 
 async def test_the_reasons_are_those_of_the_dead_events_in_their_order() -> None:
-    outcomes = await deliver(ring, *(make_event('a', data) for data in ('fail', None, 'fail')))
+    outcomes = await deliver(ring, *(make_event('call_created', data) for data in ('fail', None, 'fail')))
 
     assert [(reason.error, reason.text) for reason in outcomes.reasons] == [('ValueError', 'it does not fit')] * 2
 
 
 async def test_derived_events_are_kept() -> None:
-    outcomes = await deliver(ring, make_event('a', 'emit'))
+    outcomes = await deliver(ring, make_event('call_created', 'emit'))
 
     assert outcomes.emitted == [
         Emitted('busd.bell.rung', 1, 'busd.bell.rung'),
@@ -219,7 +337,7 @@ async def test_a_copy_has_the_id_that_it_carries() -> None:
 
 
 async def test_the_reason_tells_the_attempt_that_was_given() -> None:
-    outcomes = await deliver(ring, make_event('a', 'fail', attempt=3), make_event('a', 'fail'))
+    outcomes = await deliver(ring, make_event('a', 'fail', attempt=3), make_event('a', 'fail'), match='#')
 
     assert [reason.attempts for reason in outcomes.reasons] == [3, 1]
 
@@ -299,8 +417,76 @@ async def test_what_a_configuration_can_say_of_a_handler_can_be_said() -> None:
     assert outcomes.reasons[0].error == 'HandlerTimeout'
 
 
-async def test_an_event_that_is_not_for_the_handler_is_done() -> None:
-    assert await deliver(ring, make_event('a', 'fail'), match='calls.#') == [Outcome.DONE]
+class Keeping:
+    """Keeps the names of what reaches it."""
+
+    got: list[str]
+
+    def __init_subclass__(cls) -> None:
+        cls.got = []
+
+    async def keep(self, event: Event) -> None:
+        self.got.append(event.name)
+
+
+EVENTS = [make_event(name) for name in ('call_created', 'call_ended', 'fax_outbound_created', 'a')]
+
+
+@pytest.mark.parametrize(
+    ('declared', 'match', 'reached'),
+    [
+        ([], None, ['call_created', 'call_ended', 'fax_outbound_created', 'a']),
+        (['calls.#'], None, ['call_created', 'call_ended']),
+        (['call_ended', 'faxes.#'], None, ['call_ended', 'fax_outbound_created']),
+        (['calls.#'], 'fax_outbound_created', ['fax_outbound_created']),
+        (['calls.#'], '#', ['call_created', 'call_ended', 'fax_outbound_created', 'a']),
+        ([], ['call_ended'], ['call_ended']),
+    ],
+)
+async def test_a_plugin_gets_what_it_declares_unless_said(
+    declared: list[str], match: list[str] | str | None, reached: list[str]
+) -> None:
+    class Bell(Keeping):
+        keep = handler(*declared)(Keeping.keep) if declared else handler(Keeping.keep)
+
+    config: dict[str, Any] = {} if match is None else {'match': match}
+
+    await deliver(Bell, *EVENTS, **config)
+
+    assert Bell.got == reached
+
+
+@pytest.mark.parametrize(
+    'config',
+    [
+        {},
+        {'match': 'faxes.#'},
+        {'match': 'call_ended'},
+        {'match': 'calls.#', 'tenants': OTHER_TENANT},
+        {'match': 'calls.#', 'users': OTHER_USER},
+        {'match': 'calls.#', 'acl': 'events.faxes'},
+    ],
+)
+async def test_an_event_that_is_not_for_the_handler_is_done_and_does_not_reach_it(config: dict[str, Any]) -> None:
+    # Given a plugin that fails on everything but takes nothing of this
+    @handler('agents.#')
+    async def fail(event: Event) -> None:
+        raise ValueError
+
+    # When it is run on a call
+    outcomes = await deliver(fail, make_event('call_created', 'fail'), **config)
+
+    # Then that is done
+    assert (outcomes, outcomes.reasons) == ([Outcome.DONE], [])
+
+
+@pytest.mark.parametrize('config', [{'match': 'call_creatd'}, {}])
+async def test_a_plugin_that_names_an_unknown_event_is_refused(config: dict[str, Any]) -> None:
+    @handler(*([] if config else ['call_creatd']))
+    async def take(event: Event) -> None: ...
+
+    with pytest.raises(UnknownEvent, match='call_creatd'):
+        await deliver(take, **config)
 
 
 # ---- what the plugin gets

@@ -3,5 +3,6 @@
 """The bus on RabbitMQ. It knows handlers' queues and nothing of plugins."""
 
 from wazo_busd.amqp.bus import AmqpBus
+from wazo_busd.amqp.upstream import publish_upstream
 
-__all__ = ['AmqpBus']
+__all__ = ['AmqpBus', 'publish_upstream']

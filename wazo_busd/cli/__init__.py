@@ -11,6 +11,9 @@ import click
 
 from wazo_busd import __version__
 from wazo_busd.cli.check import check
+from wazo_busd.cli.docs import docs
+from wazo_busd.cli.emit import emit
+from wazo_busd.cli.events import events
 from wazo_busd.cli.run import run
 from wazo_busd.errors import Interrupted
 
@@ -34,4 +37,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 main.add_command(check)
+main.add_command(docs)
+main.add_command(emit)
+main.add_command(events)
 main.add_command(run)

@@ -45,3 +45,15 @@ def print_problems(problems: Sequence[Problem], kind: str = 'error') -> None:
 def plural(number: int, noun: str) -> str:
     """`1 handler`, `2 handlers`."""
     return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
+
+
+def output_option(function: F) -> F:
+    """Add `-o text|json`."""
+    return click.option(
+        '-o',
+        '--output',
+        type=click.Choice(['text', 'json']),
+        default='text',
+        show_default=True,
+        help='For people, or JSON for programs.',
+    )(function)

@@ -6,6 +6,7 @@ from wazo_busd.config.document import Document
 from wazo_busd.config.explain import explain
 from wazo_busd.config.load import Configuration, load
 from wazo_busd.config.model import BusConfig, Config, HandlerConfig, QueueConfig, TlsConfig
+from wazo_busd.config.plain import parse as parse_plain
 from wazo_busd.config.quantity import Duration, Size
 from wazo_busd.config.schema import near
 
@@ -22,4 +23,5 @@ __all__ = [
     'explain',
     'load',
     'near',
+    'parse_plain',
 ]

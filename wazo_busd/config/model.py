@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
-from wazo_busd import patterns
+from wazo_busd import acl, patterns
 from wazo_busd.config.address import address, host
 from wazo_busd.config.explain import with_hint
 from wazo_busd.config.quantity import Duration, Size, between
@@ -25,6 +25,7 @@ _VHOST_LIMIT = 127
 """Bytes of the domain `path` of AMQP 0-9-1, which a virtual host's name is of."""
 
 _NAMESPACE = re.compile(r'[A-Za-z0-9][A-Za-z0-9_-]{0,99}')
+_UUID = re.compile(r'[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}')
 _FIELD = re.compile(r'[A-Za-z_][A-Za-z0-9_]*(\.[^.\s]+)*')
 
 
@@ -68,6 +69,19 @@ def _host_and_port(value: str) -> str:
     return value
 
 
+def _uuid(value: str) -> str:
+    if not _UUID.fullmatch(value):
+        raise ValueError('expected a UUID, as in 2e752722-0864-4665-887d-a78a024cf7c7')
+    return value
+
+
+def _access(value: str) -> str:
+    mistake = acl.mistake(value)
+    if mistake:
+        raise ValueError(mistake)
+    return value
+
+
 def _one_or_many(value: Any) -> Any:
     # A number or a date, too: it is a pattern without its quotes.
     return [value] if isinstance(value, (str, int, float, date)) else value
@@ -79,6 +93,8 @@ def _lower(value: Any) -> Any:
 
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
+Uuids = Annotated[list[Annotated[str, AfterValidator(_uuid)]], Field(min_length=1), BeforeValidator(_one_or_many)]
+Accesses = Annotated[list[Annotated[str, AfterValidator(_access)]], Field(min_length=1), BeforeValidator(_one_or_many)]
 Host = Annotated[str, AfterValidator(host)]
 HostAndPort = Annotated[str, AfterValidator(_host_and_port)]
 VirtualHost = Annotated[str, AfterValidator(_vhost)]
@@ -146,6 +162,9 @@ class HandlerConfig(Section):
     plugin: str = Field(min_length=1)
     match: Annotated[list[Pattern], Field(min_length=1), BeforeValidator(_one_or_many)] | None = None
     options: dict[str, Any] = Field(default_factory=dict)
+    tenants: Uuids | None = None
+    users: Uuids | None = None
+    acl: Accesses | None = None
     enabled: bool = True
     concurrency: int | None = Field(default=None, ge=1, le=10_000)
     order_by: str | None = None

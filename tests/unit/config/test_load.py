@@ -188,7 +188,7 @@ handlers:
     options: {to: 0606}
   faxes:
     plugin: log
-    order_by: call_id
+    order_by: caller
     queue: {type: qourum}
 state_dir: 7
 bus: {}

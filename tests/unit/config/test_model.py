@@ -17,6 +17,9 @@ from wazo_busd.config.address import address
 from wazo_busd.config.model import HANDLER_NAME
 from wazo_busd.event import FIELDS
 
+UUID = '2e752722-0864-4665-887d-a78a024cf7c7'
+OTHER_UUID = 'BD72B051-FD14-40BE-9C3D-6B5FE65271CA'
+
 
 def test_a_configuration_that_says_nothing_has_the_documented_defaults() -> None:
     config = Config()
@@ -87,6 +90,25 @@ def test_a_handler_needs_a_plugin_and_nothing_else() -> None:
     )
 
 
+def test_a_handler_is_for_every_tenant_user_and_access_by_default() -> None:
+    handler = HandlerConfig(plugin='log')
+    assert (handler.tenants, handler.users, handler.acl) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ('key', 'value', 'said'),
+    [
+        ('tenants', 'master', 'expected a UUID, as in 2e752722-0864-4665-887d-a78a024cf7c7'),
+        ('users', ['alice'], 'expected a UUID, as in 2e752722-0864-4665-887d-a78a024cf7c7'),
+        ('acl', '!', r'an access is a text such as events\.calls\.\*'),
+        ('acl', ['a b'], "an access has no spaces, 'a b' has"),
+    ],
+)
+def test_what_is_no_uuid_or_access_is_refused_with_an_example(key: str, value: Any, said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        HandlerConfig.model_validate({'plugin': 'x', key: value})
+
+
 @pytest.mark.parametrize('model', [Config(), BusConfig(), QueueConfig(), TlsConfig(), HandlerConfig(plugin='x')])
 def test_a_configuration_does_not_change(model: Any) -> None:
     with pytest.raises(ValidationError):
@@ -149,12 +171,33 @@ def test_a_representation_does_not_show_the_password() -> None:
         (HandlerConfig, {'plugin': 'x', 'concurrency': 10_001}),
         (HandlerConfig, {'plugin': 'x', 'timeout': 0}),
         (HandlerConfig, {'plugin': 'x', 'timeout': '1h'}),
-        (HandlerConfig, {'plugin': 'x', 'order_by': 'call_id'}),
+        (HandlerConfig, {'plugin': 'x', 'order_by': 'caller_id'}),
         (HandlerConfig, {'plugin': 'x', 'order_by': 'data.'}),
         (HandlerConfig, {'plugin': 'x', 'order_by': 'data..x'}),
         (HandlerConfig, {'plugin': 'x', 'order_by': ''}),
         (HandlerConfig, {'plugin': 'x', 'order_by': 'data call_id'}),
         (HandlerConfig, {'plugin': 'x', 'order_by': 'body'}),
+        (HandlerConfig, {'plugin': 'x', 'tenants': []}),
+        (HandlerConfig, {'plugin': 'x', 'tenants': ''}),
+        (HandlerConfig, {'plugin': 'x', 'tenants': 'master'}),
+        (HandlerConfig, {'plugin': 'x', 'tenants': [UUID, 'master']}),
+        (HandlerConfig, {'plugin': 'x', 'tenants': UUID.replace('-', '')}),
+        (HandlerConfig, {'plugin': 'x', 'tenants': f'{{{UUID}}}'}),
+        (HandlerConfig, {'plugin': 'x', 'tenants': f'{UUID}\n'}),
+        (HandlerConfig, {'plugin': 'x', 'tenants': UUID.replace('2', '\u0662')}),
+        (HandlerConfig, {'plugin': 'x', 'tenants': {UUID: True}}),
+        (HandlerConfig, {'plugin': 'x', 'users': []}),
+        (HandlerConfig, {'plugin': 'x', 'users': 7}),
+        (HandlerConfig, {'plugin': 'x', 'users': [7]}),
+        (HandlerConfig, {'plugin': 'x', 'users': 'alice'}),
+        (HandlerConfig, {'plugin': 'x', 'users': 'None'}),
+        (HandlerConfig, {'plugin': 'x', 'acl': []}),
+        (HandlerConfig, {'plugin': 'x', 'acl': ''}),
+        (HandlerConfig, {'plugin': 'x', 'acl': '!'}),
+        (HandlerConfig, {'plugin': 'x', 'acl': ['events.#', '']}),
+        (HandlerConfig, {'plugin': 'x', 'acl': 'events.# events.calls'}),
+        (HandlerConfig, {'plugin': 'x', 'acl': 'events.#\n'}),
+        (HandlerConfig, {'plugin': 'x', 'acl': [None]}),
         (HandlerConfig, {'plugin': 'x', 'options': []}),
         (HandlerConfig, {'plugin': 'x', 'enabled': 'yes'}),
         (Config, {'drain_timeout': '2h'}),
@@ -213,6 +256,19 @@ def test_what_cannot_be_meant_is_refused(model: Any, value: dict[str, Any]) -> N
         (HandlerConfig, 'order_by', 'data.call_id', 'data.call_id'),
         (HandlerConfig, 'order_by', 'data.caller.é-1', 'data.caller.é-1'),
         (HandlerConfig, 'order_by', 'headers.user_uuid:x', 'headers.user_uuid:x'),
+        (HandlerConfig, 'match', 'call_created', ['call_created']),
+        (HandlerConfig, 'match', ['calls.#', '{ami_event}'], ['calls.#', '{ami_event}']),
+        (HandlerConfig, 'tenants', UUID, [UUID]),
+        (HandlerConfig, 'tenants', [UUID, OTHER_UUID], [UUID, OTHER_UUID]),
+        (HandlerConfig, 'tenants', UUID.upper(), [UUID.upper()]),
+        (HandlerConfig, 'tenants', None, None),
+        (HandlerConfig, 'users', UUID, [UUID]),
+        (HandlerConfig, 'users', [UUID, OTHER_UUID], [UUID, OTHER_UUID]),
+        (HandlerConfig, 'users', None, None),
+        (HandlerConfig, 'acl', 'events.calls.*', ['events.calls.*']),
+        (HandlerConfig, 'acl', ['events.#', '!events.calls.me'], ['events.#', '!events.calls.me']),
+        (HandlerConfig, 'acl', '#', ['#']),
+        (HandlerConfig, 'acl', None, None),
         (HandlerConfig, 'options', {'a': [1]}, {'a': [1]}),
         (Config, 'drain_timeout', 0, 0.0),
         (Config, 'log_level', 'DEBUG', 'debug'),

@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""Advice: what is no mistake in a configuration but will surprise, by what the catalogue knows of the events."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, lru_cache
+from itertools import permutations
+
+from wazo_busd import catalogue
+from wazo_busd.catalogue import Entry
+from wazo_busd.config import Document
+from wazo_busd.errors import Problem
+from wazo_busd.handler import Handler
+from wazo_busd.match import bindings_of, is_name
+from wazo_busd.patterns import overlap
+
+_FLOODS = {
+    '#': ('every event of the host, AMI included', 'calls.#, user_missed_call, agent_status_update'),
+    'ami.#': ('every event of AMI, 60 to 240 for one call', 'ami.Hangup, QueueCallerAbandon, PeerStatus'),
+}
+"""Patterns that bring far more than anybody wants, with what it is and what to name instead."""
+
+_ANY_AMI_EVENT = '{ami_event}'
+_NOT_LISTED = ('busd.', 'stasis.')
+"""How the keys begin of what the catalogue does not list: derived events, and what Asterisk itself publishes."""
+
+
+class Advice:
+    """What the catalogue says about the handlers of one configuration.
+
+    Args:
+        document: the configuration, for the places.
+    """
+
+    def __init__(self, document: Document) -> None:
+        self._document = document
+
+    def received(self, handler: Handler) -> list[Entry]:
+        """The known events that a handler can get; of a family, such as AMI, its known members."""
+        return list({entry.name: entry for item in handler.match.items for entry in self._got(item)}.values())
+
+    def warnings(self, handler: Handler) -> Iterator[Problem]:
+        """What will surprise about a handler."""
+        for item in handler.match.items:
+            yield from self._about(handler, item)
+        yield from self._twice(handler)
+        yield from self._fields(handler)
+
+    def _about(self, handler: Handler, item: str) -> Iterator[Problem]:
+        flood = _flood(item)
+        if flood:
+            what, instead = flood
+            yield self._problem(handler, item, f'{item!r} is {what}', f'name what you need, as in match: [{instead}]')
+        elif is_name(item):
+            entry = catalogue.find(item)
+            if entry is not None and entry.removed:
+                text = f'no host sends {item!r} since Wazo {entry.removed}'
+                yield self._problem(handler, item, text, f'use {" or ".join(entry.instead)}' if entry.instead else '')
+        elif not item.startswith(_NOT_LISTED):
+            yield from self._about_pattern(handler, item)
+
+    def _about_pattern(self, handler: Handler, item: str) -> Iterator[Problem]:
+        got = self._got(item)
+        if not got:
+            meant = ' or '.join(self.meant(item))
+            hint = f'did you mean {meant}?' if meant else 'wazo-busd events lists them with their keys'
+            yield self._problem(handler, item, f'no known event comes on a key that {item!r} fits', hint)
+        elif item.endswith('.*'):
+            wide = f'{item[:-1]}#'
+            more = self._got(wide)
+            if len(got) * 2 <= len(more):
+                names = ', '.join(each.name for each in got[:3])
+                text = f'{item!r} gets {names} and not the other {len(more) - len(got)} of {wide!r}: * is one word'
+                yield self._problem(handler, item, text, f'did you mean {wide}?')
+
+    def meant(self, pattern: str) -> tuple[str, ...]:
+        """What was perhaps meant by a pattern that no known event fits, best first."""
+        on_page = [each.name for each in self._entries if any(overlap(pattern, key) for key in each.keys_page)]
+        if on_page:
+            return tuple(on_page[:2])
+        for candidate in _wider(pattern):
+            if self._got(candidate):
+                return (candidate,)
+        entry = catalogue.find(re.sub(r'\.[*#]', '', pattern).replace('.', '_'))
+        if entry is not None and entry.routing_keys:
+            return (entry.name,)
+        keys = dict.fromkeys(key for entry in self._entries for key in entry.keys)
+        close = difflib.get_close_matches(pattern, keys, 2, 0.75)
+        if close:
+            return tuple(re.sub(r'\{[^.]*\}', '*', key) for key in close)
+        first = difflib.get_close_matches(pattern.partition('.')[0], {key.partition('.')[0]: 0 for key in keys}, 1, 0.6)
+        return (f'{first[0]}.#',) if first else catalogue.near(pattern, 1)
+
+    def _twice(self, handler: Handler) -> Iterator[Problem]:
+        items = handler.match.items
+        got = {item: self._got(item) for item in items if not _flood(item)}
+        for item, events in got.items():
+            covering = next((other for other in items if other != item and _covers(other, item, events)), None)
+            if covering:
+                text = f'{item!r} brings nothing that {covering!r} does not bring; an event comes once all the same'
+                yield self._problem(handler, item, text, f'take {item} out')
+        for item, other in permutations(got, 2):
+            copy = _copied(got[item], got[other])
+            if copy:
+                text = f'one happening comes twice: {item!r} brings {copy.copy_of}, {other!r} its copy {copy.name}'
+                yield self._problem(handler, other, text, 'keep one of the two')
+
+    def gets(self, handler: Handler, entry: Entry) -> bool:
+        """Whether a handler can get an event; of a family, any of its members."""
+        return any(self._got(item, [entry]) for item in handler.match.items)
+
+    def _got(self, item: str, among: Sequence[Entry] | None = None) -> list[Entry]:
+        entries = self._entries if among is None else among
+        if not is_name(item):
+            return [each for each in entries if each.comes_on(item)]
+        named = catalogue.find(item)
+        if named is None:
+            return []
+        if named.is_family:
+            return [each for each in entries if each.name == named.name or _is_member(each, named)]
+        return [each for each in entries if each.name == named.name or _is_member(named, each)]
+
+    def _fields(self, handler: Handler) -> Iterator[Problem]:
+        """A field of `data` that no event of the handler has, if the fields of all of them are known."""
+        path = (handler.config.order_by or '').split('.')
+        events = self.received(handler)
+        if any(item.startswith(_NOT_LISTED) for item in handler.match.items):
+            return
+        if path[0] != 'data' or len(path) < 2 or not events or not all(each.fields for each in events):
+            return
+        fields = sorted({name for each in events for name in each.fields})
+        if path[1] not in fields:
+            near = difflib.get_close_matches(path[1], fields, 1)
+            hint = f'did you mean data.{near[0]}?' if near else f'there are: {", ".join(fields[:12])}'
+            text = f'no event that it matches has data.{path[1]}, so nothing is kept in order'
+            yield self._document.problem(('handlers', handler.name, 'order_by'), text, hint)
+
+    @cached_property
+    def _entries(self) -> Sequence[Entry]:
+        return [entry for entry in catalogue.entries() if entry.routing_keys and not entry.is_family]
+
+    def _problem(self, handler: Handler, item: str, text: str, hint: str) -> Problem:
+        match = handler.config.match or ()
+        own = ('match', match.index(item)) if item in match else ('plugin',)
+        return self._document.problem(('handlers', handler.name, *own), text, hint)
+
+
+def _wider(pattern: str) -> Iterable[str]:
+    """What a pattern can have meant by its stars: any number of words, in the end or everywhere."""
+    if pattern.endswith('.*'):
+        yield f'{pattern[:-1]}#'
+    if '*' in pattern.split('.'):
+        yield re.sub(r'(^|(?<=\.))\*(?=\.|$)', '#', pattern)
+    if '#' not in pattern:
+        yield f'{pattern}.#'
+
+
+def _flood(item: str) -> tuple[str, str] | None:
+    """What a pattern, or the name of AMI's family, is a flood of, and what to name instead; `None` if it is none."""
+    words = tuple(item.split('.'))
+    if '#' in words and set(words) <= {'#', '*'}:
+        return _FLOODS['#']
+    if item == _ANY_AMI_EVENT or _fits(words, ('ami', '*')):
+        return _FLOODS['ami.#']
+    return None
+
+
+def _is_member(entry: Entry, family: Entry) -> bool:
+    """Whether an entry is one of the events that a family stands for."""
+    return (
+        family.is_family
+        and family.names.fullmatch(entry.name) is not None
+        and any(entry.comes_on(binding) for binding in bindings_of(family))
+    )
+
+
+def _copied(events: Sequence[Entry], others: Sequence[Entry]) -> Entry | None:
+    """One of `others` that is sent for the same happening as one of `events`, where neither side has both."""
+    first, second = ({each.name for each in side} for side in (events, others))
+    return next((each for each in others if each.copy_of in first - second and each.name not in first), None)
+
+
+def _covers(other: str, item: str, events: Sequence[Entry]) -> bool:
+    """Whether the pattern `other` brings all that `item` does."""
+    if is_name(other):
+        return False
+    if not is_name(item):
+        return _includes(other, item)
+    return bool(events) and all(_includes(other, binding) for each in events for binding in bindings_of(each))
+
+
+def _includes(wide: str, narrow: str) -> bool:
+    """Whether every key that fits `narrow` fits `wide`, for the wide patterns that people write."""
+    return wide != narrow and _fits(tuple(wide.split('.')), tuple(narrow.split('.')))
+
+
+@lru_cache(maxsize=4096)
+def _fits(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
+    if not wide:
+        return not narrow
+    if wide[0] == '#':
+        return any(_fits(wide[1:], narrow[start:]) for start in range(len(narrow) + 1))
+    if not narrow or narrow[0] == '#' or (wide[0] != '*' and wide[0] != narrow[0]):
+        return False
+    return _fits(wide[1:], narrow[1:])

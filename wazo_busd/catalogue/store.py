@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The store of the catalogue: from the files to entries."""
+
+from __future__ import annotations
+
+import difflib
+from functools import lru_cache
+from pathlib import Path
+
+from wazo_busd.catalogue.entry import Entry
+from wazo_busd.config import parse_plain
+from wazo_busd.errors import UnknownEvent
+
+DIRECTORY = Path(__file__).with_name('events')
+
+_SHARED = '.'
+"""A top-level key that begins so holds parts that several entries share."""
+
+
+def entries() -> tuple[Entry, ...]:
+    """Every entry, in the order of files and of what they hold."""
+    return tuple(entry for file in _files() for entry in _read(file).values())
+
+
+def find(name: str) -> Entry | None:
+    """The entry of the event that is called `name`, now or in 2019; `None` if no event is.
+
+    Only the files that have the word in them are read.
+
+    Args:
+        name: the name or an alias; the name of a family with its placeholder, as in `{ami_event}`.
+    """
+    for file in _files():
+        if name in file.read_text():
+            known = _read(file)
+            if name in known:
+                return known[name]
+            for entry in known.values():
+                if name in entry.aliases:
+                    return entry
+    return None
+
+
+def known(name: str) -> Entry:
+    """The entry of an event that can come.
+
+    Args:
+        name: the name or an alias.
+
+    Raises:
+        UnknownEvent: no event is called so, or none on any key that is known.
+    """
+    entry = find(name)
+    if entry is None:
+        raise UnknownEvent(name, near=near(name))
+    if not entry.routing_keys:
+        raise UnknownEvent(name, near=entry.instead, removed=entry.removed)
+    return entry
+
+
+def near(name: str, count: int = 3) -> tuple[str, ...]:
+    """The names that look most like `name`, best first, for a hint.
+
+    Args:
+        name: what somebody wrote.
+        count: the most names to give.
+    """
+    names: dict[str, str] = {}
+    for entry in entries():
+        if not entry.removed:
+            names |= {each.lower(): each for each in (entry.name, *entry.aliases)}
+    wanted = name.lower().replace('.', '_').replace('-', '_')
+    return tuple(names[each] for each in difflib.get_close_matches(wanted, names, count, 0.7))
+
+
+def _files() -> list[Path]:
+    return sorted(DIRECTORY.glob('*.yml'))
+
+
+@lru_cache(maxsize=4)
+def _read(file: Path) -> dict[str, Entry]:
+    known = parse_plain(file.read_text())
+    return {
+        name: Entry.model_validate({'name': name, **said})
+        for name, said in known.items()
+        if not name.startswith(_SHARED)
+    }
