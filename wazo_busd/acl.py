@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The wazo-busd Authors
 """Access: whether a set of Wazo's access patterns lets somebody see an event.
 
-Wazo's rule (xivo.auth_verifier): words are separated by dots, `*` stands for one of them or a part of it, `#` for any
-text, and a pattern that begins with `!` takes away what it fits, whatever the others give.
+Wazo's rule (xivo.auth_verifier): words are separated by dots, `*` stands for one of them or a part of it that has no
+`#`, `#` for any text, and a pattern that begins with `!` takes away what it fits, whatever the others give.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _fits(pattern: str, text: str) -> bool:
                 place if pattern[place] in '*#' else place + 1
                 for place in places
                 if place < len(pattern)
-                and (pattern[place] in ('#', letter) or (pattern[place] == '*' and letter != '.'))
+                and (pattern[place] in ('#', letter) or (pattern[place] == '*' and letter not in '.#'))
             },
         )
         if not places:

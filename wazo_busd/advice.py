@@ -6,17 +6,19 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property, lru_cache
-from itertools import permutations
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import combinations, permutations
 
 from wazo_busd import catalogue
 from wazo_busd.catalogue import Entry
+from wazo_busd.catalogue.publication import ERAS, publication
 from wazo_busd.config import Document
 from wazo_busd.errors import Problem
+from wazo_busd.event import Event
 from wazo_busd.handler import Handler
 from wazo_busd.match import bindings_of, is_name
-from wazo_busd.patterns import overlap
+from wazo_busd.patterns import includes, overlap
 
 _FLOODS = {
     '#': ('every event of the host, AMI included', 'calls.#, user_missed_call, agent_status_update'),
@@ -25,6 +27,8 @@ _FLOODS = {
 """Patterns that bring far more than anybody wants, with what it is and what to name instead."""
 
 _ANY_AMI_EVENT = '{ami_event}'
+_DERIVED = {'call_id': 'a call_id', 'conference_id': 'a conference_id', 'agent_id': 'an agent_id'}
+_USUAL_HEADERS = ('name', 'origin_uuid', 'required_acl', 'required_access', 'tenant_uuid', 'timestamp')
 _NOT_LISTED = ('busd.', 'stasis.')
 """How the keys begin of what the catalogue does not list: derived events, and what Asterisk itself publishes."""
 
@@ -83,7 +87,7 @@ class Advice:
         if on_page:
             return tuple(on_page[:2])
         for candidate in _wider(pattern):
-            if self._got(candidate):
+            if self._got(candidate) and not _flood(candidate):
                 return (candidate,)
         entry = catalogue.find(re.sub(r'\.[*#]', '', pattern).replace('.', '_'))
         if entry is not None and entry.routing_keys:
@@ -93,21 +97,39 @@ class Advice:
         if close:
             return tuple(re.sub(r'\{[^.]*\}', '*', key) for key in close)
         first = difflib.get_close_matches(pattern.partition('.')[0], {key.partition('.')[0]: 0 for key in keys}, 1, 0.6)
-        return (f'{first[0]}.#',) if first else catalogue.near(pattern, 1)
+        if first and not _flood(f'{first[0]}.#'):
+            return (f'{first[0]}.#',)
+        return catalogue.near(pattern.rpartition('.')[2] if first else pattern, 1)
 
     def _twice(self, handler: Handler) -> Iterator[Problem]:
-        items = handler.match.items
-        got = {item: self._got(item) for item in items if not _flood(item)}
-        for item, events in got.items():
-            covering = next((other for other in items if other != item and _covers(other, item, events)), None)
-            if covering:
-                text = f'{item!r} brings nothing that {covering!r} does not bring; an event comes once all the same'
-                yield self._problem(handler, item, text, f'take {item} out')
-        for item, other in permutations(got, 2):
-            copy = _copied(got[item], got[other])
+        """Two items that bring the same event, or one happening as two events."""
+        got = {item: {entry.name: entry for entry in self._got(item)} for item in handler.match.items}
+        for one, other in combinations(got, 2):
+            spare, wide = (one, other) if self._covers(other, one) and not self._covers(one, other) else (other, one)
+            both = [name for name in got[one] if name in got[other]]
+            if self._covers(wide, spare):
+                text = f'{spare!r} brings nothing that {wide!r} does not bring; an event comes once all the same'
+                yield self._problem(handler, spare, text, f'take {spare} out')
+            elif both and not any(is_name(item) or _flood(item) for item in (one, other)):
+                shown = ', '.join(both[:3])
+                text = f'{one!r} and {other!r} both bring {shown}; an event comes once all the same'
+                yield self._problem(handler, other, text, 'name what you mean, or one wider pattern')
+        for item, other in permutations([item for item in got if not _flood(item)], 2):
+            copy = _copied(got[item].values(), got[other].values())
             if copy:
                 text = f'one happening comes twice: {item!r} brings {copy.copy_of}, {other!r} its copy {copy.name}'
                 yield self._problem(handler, other, text, 'keep one of the two')
+
+    def _covers(self, wide: str, narrow: str) -> bool:
+        """Whether `wide` brings all that `narrow` does."""
+        events = self._got(narrow)
+        if not is_name(wide):
+            if not is_name(narrow):
+                return includes(wide, narrow)
+            return bool(events) and all(includes(wide, binding) for each in events for binding in bindings_of(each))
+        known = {entry.name for entry in self._got(wide)}
+        # What else comes on the keys of a pattern with wildcards, nobody knows.
+        return bool(events) and not re.search(r'[*#]', narrow) and known.issuperset(each.name for each in events)
 
     def gets(self, handler: Handler, entry: Entry) -> bool:
         """Whether a handler can get an event; of a family, any of its members."""
@@ -125,23 +147,32 @@ class Advice:
         return [each for each in entries if each.name == named.name or _is_member(named, each)]
 
     def _fields(self, handler: Handler) -> Iterator[Problem]:
-        """A field of `data` that no event of the handler has, if the fields of all of them are known."""
-        path = (handler.config.order_by or '').split('.')
+        """A field that no event of the handler has, if what all of them have is known."""
+        first, _, rest = (handler.config.order_by or '').partition('.')
+        name = rest.partition('.')[0]
         events = self.received(handler)
-        if any(item.startswith(_NOT_LISTED) for item in handler.match.items):
+        if any(item.startswith(_NOT_LISTED) for item in handler.match.items) or not all(e.fields for e in events):
             return
-        if path[0] != 'data' or len(path) < 2 or not events or not all(each.fields for each in events):
+        if first in _DERIVED:
+            if events and not any(_has(each, first) for each in events):
+                text = f'no event that it matches has {_DERIVED[first]}, so nothing is kept in order'
+                yield self._document.problem(('handlers', handler.name, 'order_by'), text, 'name a field of data')
             return
-        fields = sorted({name for each in events for name in each.fields})
-        if path[1] not in fields:
-            near = difflib.get_close_matches(path[1], fields, 1)
-            hint = f'did you mean data.{near[0]}?' if near else f'there are: {", ".join(fields[:12])}'
-            text = f'no event that it matches has data.{path[1]}, so nothing is kept in order'
+        if first == 'data':
+            fields = {name for each in events for name in each.fields}
+        else:
+            fields = {*_USUAL_HEADERS, *(name for each in events for name in each.headers)}
+        if name.startswith('user_uuid:'):
+            return
+        if first in ('data', 'headers') and name and events and name not in fields:
+            near = difflib.get_close_matches(name, fields, 1)
+            hint = f'did you mean {first}.{near[0]}?' if near else f'there are: {", ".join(sorted(fields)[:12])}'
+            text = f'no event that it matches has {first}.{name}, so nothing is kept in order'
             yield self._document.problem(('handlers', handler.name, 'order_by'), text, hint)
 
     @cached_property
     def _entries(self) -> Sequence[Entry]:
-        return [entry for entry in catalogue.entries() if entry.routing_keys and not entry.is_family]
+        return [entry for entry in catalogue.entries() if not (entry.removed or entry.is_family)]
 
     def _problem(self, handler: Handler, item: str, text: str, hint: str) -> Problem:
         match = handler.config.match or ()
@@ -161,10 +192,10 @@ def _wider(pattern: str) -> Iterable[str]:
 
 def _flood(item: str) -> tuple[str, str] | None:
     """What a pattern, or the name of AMI's family, is a flood of, and what to name instead; `None` if it is none."""
-    words = tuple(item.split('.'))
+    words = item.split('.')
     if '#' in words and set(words) <= {'#', '*'}:
         return _FLOODS['#']
-    if item == _ANY_AMI_EVENT or _fits(words, ('ami', '*')):
+    if item == _ANY_AMI_EVENT or includes(item, 'ami.*'):
         return _FLOODS['ami.#']
     return None
 
@@ -178,32 +209,17 @@ def _is_member(entry: Entry, family: Entry) -> bool:
     )
 
 
-def _copied(events: Sequence[Entry], others: Sequence[Entry]) -> Entry | None:
+def _copied(events: Collection[Entry], others: Collection[Entry]) -> Entry | None:
     """One of `others` that is sent for the same happening as one of `events`, where neither side has both."""
     first, second = ({each.name for each in side} for side in (events, others))
     return next((each for each in others if each.copy_of in first - second and each.name not in first), None)
 
 
-def _covers(other: str, item: str, events: Sequence[Entry]) -> bool:
-    """Whether the pattern `other` brings all that `item` does."""
-    if is_name(other):
-        return False
-    if not is_name(item):
-        return _includes(other, item)
-    return bool(events) and all(_includes(other, binding) for each in events for binding in bindings_of(each))
-
-
-def _includes(wide: str, narrow: str) -> bool:
-    """Whether every key that fits `narrow` fits `wide`, for the wide patterns that people write."""
-    return wide != narrow and _fits(tuple(wide.split('.')), tuple(narrow.split('.')))
-
-
-@lru_cache(maxsize=4096)
-def _fits(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
-    if not wide:
-        return not narrow
-    if wide[0] == '#':
-        return any(_fits(wide[1:], narrow[start:]) for start in range(len(narrow) + 1))
-    if not narrow or narrow[0] == '#' or (wide[0] != '*' and wide[0] != narrow[0]):
-        return False
-    return _fits(wide[1:], narrow[1:])
+def _has(entry: Entry, attribute: str) -> bool:
+    """Whether an event, as hosts of some era send it, has what `attribute` of `Event` derives."""
+    for era in ERAS:
+        made = publication(entry, era=era)
+        event = Event(made.headers['name'], made.body['data'], routing_key=made.routing_key, headers=made.headers)
+        if getattr(event, attribute) is not None:
+            return True
+    return False

@@ -114,7 +114,7 @@ def _content(body: bytes, size: int, limits: Limits) -> dict[str, Any]:
         content = _loads(body, error)
     if type(content) is not dict:
         raise Undecodable(f'the body is {_JSON_TYPES.get(type(content), "no JSON")}, not a JSON object')
-    if body.count(b'{') + body.count(b'[') > limits.depth and _deeper_than(content, limits.depth):
+    if body.count(b'{') + body.count(b'[') > limits.depth and deeper_than(content, limits.depth):
         raise Undecodable(f'the body is nested deeper than {limits.depth} levels (bus.max_depth)')
     if b'"__type__"' in body:
         try:
@@ -140,7 +140,7 @@ def _loads(body: bytes, refused: orjson.JSONDecodeError) -> Any:
         raise Undecodable(f'the body is not JSON that can be read: {refused.msg}') from None
 
 
-def _deeper_than(value: Any, depth: int) -> bool:
+def deeper_than(value: Any, depth: int) -> bool:
     """Whether `value` has more than `depth` levels, found without recursion."""
     level = [value]
     for _ in range(depth):

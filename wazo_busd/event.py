@@ -169,6 +169,8 @@ class Event:
         found = self._text('tenant_uuid')
         if found is None and isinstance(self._data, Mapping):
             found = _known(self._data.get('tenant_uuid'))
+            if found is None and self._routing_key.startswith('auth.tenants.'):
+                found = _known(self._data.get('uuid'))
         return found
 
     @property

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 KEY_LIMIT = 255
 """The most bytes that a routing key or a pattern may have: it travels as a short string (AMQP 0-9-1, 4.2.5.3)."""
@@ -118,6 +119,27 @@ def overlap(one: str, other: str) -> bool:
         }
         reachable = _past_hashes(second, stays if word == '#' else steps)
     return len(second) in reachable
+
+
+def includes(wide: str, narrow: str) -> bool:
+    """Whether every routing key that fits `narrow` fits `wide`, as far as the words tell.
+
+    Args:
+        wide: a pattern.
+        narrow: another.
+    """
+    return _includes(tuple(wide.split('.')), tuple(narrow.split('.')))
+
+
+@lru_cache(maxsize=4096)
+def _includes(wide: tuple[str, ...], narrow: tuple[str, ...]) -> bool:
+    if not wide:
+        return not narrow
+    if wide[0] == '#':
+        return any(_includes(wide[1:], narrow[start:]) for start in range(len(narrow) + 1))
+    if not narrow or narrow[0] == '#' or (wide[0] != '*' and wide[0] != narrow[0]):
+        return False
+    return _includes(wide[1:], narrow[1:])
 
 
 def _past_hashes(words: list[str], places: set[int]) -> set[int]:

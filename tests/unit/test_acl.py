@@ -20,7 +20,7 @@ def fits(pattern: str, required: str) -> bool:
     first, rest = pattern[0], pattern[1:]
     if first in ('*', '#'):
         # It stands for nothing, or for one letter and then for itself again.
-        goes_on = bool(required) and (first == '#' or required[0] != '.')
+        goes_on = bool(required) and (first == '#' or required[0] not in '.#')
         return fits(rest, required) or (goes_on and fits(pattern, required[1:]))
     return bool(required) and first == required[0] and fits(rest, required[1:])
 

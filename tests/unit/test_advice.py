@@ -227,7 +227,13 @@ def test_a_name_beside_a_pattern_that_brings_it_is_told(host: Host) -> None:
         (['service_deregistered', 'service.registered.#'], []),
         (['conference_participant_unmuted', 'conferences.*.participants.#'], []),
         (['call_created', 'call_ended'], []),
-        (['calls.call.*', 'calls.*.created'], []),
+        (['calls.call.*', 'calls.*.created'], ['name what you mean, or one wider pattern']),
+        (['call_created', 'calls.call.created'], ['take calls.call.created out']),
+        (['auth_tenant_created', 'auth_tenant_added'], ['take auth_tenant_added out']),
+        (
+            ['users_forwards_{forward_name}_updated', 'users_forwards_busy_updated'],
+            ['take users_forwards_busy_updated out'],
+        ),
     ],
 )
 def test_an_item_is_told_if_another_brings_all_of_it(host: Host, match: list[str], hints: list[str]) -> None:
@@ -297,7 +303,9 @@ def test_where_no_field_is_near_some_are_told(host: Host) -> None:
         order('data.nope', 'stasis.app.#', 'call_created'),
         order('data.nope', '{ami_event}'),
         order('data', 'call_created'),
-        order('headers.nope', 'call_created'),
+        order('headers.tenant_uuid', 'call_created'),
+        order('headers.conference_id', 'conferences.#'),
+        order('headers.user_uuid:2e752722', 'call_created'),
         order('call_id', 'call_created'),
         order('conference_id', 'conferences.#'),
     ],
@@ -305,6 +313,32 @@ def test_where_no_field_is_near_some_are_told(host: Host) -> None:
 )
 def test_an_order_that_can_be_kept_gives_no_advice(host: Host, keys: dict[str, object]) -> None:
     assert [each for each in host.warnings(**keys) if 'order_by' in each.message] == []
+
+
+@pytest.mark.parametrize(
+    ('path', 'match', 'what'),
+    [
+        ('headers.conference_id', ['user_created'], 'headers.conference_id'),
+        ('conference_id', ['user_created', 'user_edited'], 'a conference_id'),
+        ('agent_id', ['call_created'], 'an agent_id'),
+    ],
+)
+def test_what_no_event_has_is_told_wherever_it_would_stand(host: Host, path: str, match: list[str], what: str) -> None:
+    (warning,) = host.warnings(**order(path, *match))
+
+    assert warning.message.endswith(f'no event that it matches has {what}, so nothing is kept in order')
+
+
+def test_a_pattern_that_only_a_removed_event_fits_is_told(host: Host) -> None:
+    (warning,) = host.warnings(match=['call_form_result.#'])
+
+    assert 'no known event comes' in warning.message
+
+
+def test_an_ami_event_that_is_not_known_is_no_reason_to_propose_the_flood(host: Host) -> None:
+    (warning,) = host.warnings(match=['ami.Hangap'])
+
+    assert warning.hint == 'did you mean ami.Hangup?'
 
 
 # ---- nothing to say

@@ -210,7 +210,7 @@ def test_a_body_as_deep_as_allowed_is_read(depth: int) -> None:
 
 
 @pytest.mark.parametrize('depth', [1, 2, 7, 200])
-def test_a_body_deeper_than_allowed_is_refused_with_the_key_to_change(depth: int) -> None:
+def test_a_bodydeeper_than_allowed_is_refused_with_the_key_to_change(depth: int) -> None:
     with pytest.raises(Undecodable, match=rf'^the body is nested deeper than {depth} levels \(bus.max_depth\)$'):
         decoded(nested(depth + 1), limits=Limits(depth=depth))
 

@@ -468,3 +468,9 @@ def test_a_naive_timestamp_gets_the_zone_of_this_host() -> None:
 def test_no_timestamp_raises(stamp: Any) -> None:
     found = Event('x', headers={'timestamp': stamp}).timestamp
     assert found is None or found.tzinfo is not None
+
+
+def test_the_tenant_of_an_event_about_a_tenant_is_that_tenant() -> None:
+    event = Event('auth_tenant_added', {'uuid': 'acme'}, routing_key='auth.tenants.acme.created')
+
+    assert event.tenant_uuid == 'acme'

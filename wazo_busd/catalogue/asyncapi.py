@@ -11,7 +11,13 @@ from typing import Any
 from wazo_busd.catalogue.entry import PLACEHOLDER, Entry, Property
 from wazo_busd.catalogue.publication import publication
 
-_TOPIC = {'name': 'xivo', 'type': 'topic', 'durable': True, 'autoDelete': False, 'vhost': '/'}
+_DESCRIPTION = (
+    'The events that a Wazo host announces, from 2019 to today. Hosts publish on the exchanges xivo (topic) and '
+    'wazo-headers (headers, which ignores keys); wazo-busd brings both together on its own topic exchange, wazo-busd, '
+    'which the channels name.'
+)
+_HUB = {'name': 'wazo-busd', 'type': 'topic', 'durable': True, 'autoDelete': False, 'vhost': '/'}
+"""Where all events can be had by their keys: hosts publish on two exchanges, one of which ignores keys."""
 
 
 def asyncapi(entries: Iterable[Entry], version: str) -> dict[str, Any]:
@@ -25,11 +31,12 @@ def asyncapi(entries: Iterable[Entry], version: str) -> dict[str, Any]:
     operations: dict[str, Any] = {}
     messages: dict[str, Any] = {}
     for entry in entries:
-        if not entry.routing_keys:
+        keys = dict.fromkeys((*entry.keys, *entry.keys_2019))
+        if not keys:
             continue
         name = _identifier(entry.name)
         messages[name] = _message(entry)
-        for key in entry.routing_keys:
+        for key in keys:
             channel = channels.setdefault(_identifier(key), _channel(key))
             channel['messages'][name] = {'$ref': f'#/components/messages/{name}'}
             operation = operations.setdefault(
@@ -51,7 +58,7 @@ def _head(version: str) -> dict[str, Any]:
         'info': {
             'title': 'Wazo message bus',
             'version': version,
-            'description': 'The events that a Wazo host announces, from 2019 to today, as wazo-busd knows them.',
+            'description': _DESCRIPTION,
             'license': {'name': 'GPL-3.0-or-later', 'url': 'https://www.gnu.org/licenses/gpl-3.0.html'},
         },
         'defaultContentType': 'application/json',
@@ -71,7 +78,7 @@ def _channel(key: str) -> dict[str, Any]:
     channel: dict[str, Any] = {
         'address': PLACEHOLDER.sub(lambda match: f'{{{_identifier(match[1])}}}', key),
         'messages': {},
-        'bindings': {'amqp': {'is': 'routingKey', 'exchange': _TOPIC, 'bindingVersion': '0.3.0'}},
+        'bindings': {'amqp': {'is': 'routingKey', 'exchange': _HUB, 'bindingVersion': '0.3.0'}},
     }
     if parameters:
         channel['parameters'] = {

@@ -90,6 +90,7 @@ class Entry(_Part):
         aliases: other names of the same event.
         name_2019: the alias that hosts around 19.05 send; `''` if they send the name of today.
         acl: the access it requires, where that is not `events.` and the routing key; `null` for none.
+        null_acl_2019: whether hosts around 19.05 require no access of an event that concerns no user.
         headers: headers of its own, beside those that every event has.
         fields: the keys of `data`.
         example: a complete `data`, as a host of today sends it.
@@ -111,6 +112,7 @@ class Entry(_Part):
     aliases: tuple[str, ...] = ()
     name_2019: str = ''
     acl: str | None = ''
+    null_acl_2019: bool = False
     headers: dict[str, Property] = {}
     fields: dict[str, Property] = {}
     example: dict[str, Any] | None = None

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from wazo_busd.catalogue.entry import PLACEHOLDER, Entry, Property
 
 Era = Literal['now', '2019']
+ERAS: tuple[Era, ...] = ('now', '2019')
 
 ORIGIN = 'ca7f87e9-c2c8-5fad-ba1b-c3140ebb9be3'
 TENANT = 'bd72b051-fd14-40be-9c3d-6b5fe65271ca'
@@ -109,10 +110,10 @@ def publication(
         more: headers and top-level keys of its own beside those that are known from `data`.
     """
     said = example(entry, era) if data is None else dict(data)
-    own = {name: _found(said, name, _sample(name, field)) for name, field in entry.headers.items()}
+    own = {name: _found(entry, said, name, _sample(name, field)) for name, field in entry.headers.items()}
     own |= more or {}
     concerned = _users(entry, said, users)
-    whose = tenant or _tenant(said)
+    whose = tenant or _tenant(entry, said)
     fills = {'tenant_uuid': whose, 'user_uuid': next(iter(concerned), USER)}
     fills = {**{key: value for key, value in fills.items() if key not in said}, **own}
     name = name or _name(entry, era, {**said, **fills})
@@ -120,6 +121,8 @@ def publication(
     # Of a channel without a user, Wazo's library writes the word None.
     nobody = {} if concerned else {'user_uuid': 'None'}
     acl = fill(entry.acl, said, fills | nobody, name=name, era=era) if entry.acl else entry.acl
+    if nobody and era == '2019' and entry.null_acl_2019:
+        acl = None
     required = {'required_acl': f'events.{routing_key}' if acl == '' else acl}
     metadata: dict[str, Any] = {'name': name, 'origin_uuid': origin}
     of_users = {f'user_uuid:{uuid}': True for uuid in concerned}
@@ -199,8 +202,9 @@ def _name(entry: Entry, era: Era, values: Mapping[str, Any]) -> str:
     return entry.name_2019 if era == '2019' and entry.name_2019 else entry.name
 
 
-def _tenant(data: Mapping[str, Any]) -> str:
-    said = data.get('tenant_uuid')
+def _tenant(entry: Entry, data: Mapping[str, Any]) -> str:
+    is_tenant = any(key.startswith('auth.tenants.') for key in entry.keys)
+    said = data.get('tenant_uuid', data.get('uuid') if is_tenant else None)
     return said if isinstance(said, str) and said else TENANT
 
 
@@ -213,8 +217,15 @@ def _users(entry: Entry, data: Mapping[str, Any], users: Iterable[str] | None) -
     return (said,) if isinstance(said, str) and said else ()
 
 
-def _found(data: Mapping[str, Any], name: str, otherwise: Any) -> Any:
-    return data.get(name, data.get('id', otherwise) if name.endswith('_id') else otherwise)
+def _found(entry: Entry, data: Mapping[str, Any], header: str, otherwise: Any) -> Any:
+    """What a header of an event is by its data: of the same name, of the thing of that name, or of the thing itself."""
+    noun, _, kind = header.rpartition('_')
+    thing = data.get(noun)
+    if header in data:
+        return data[header]
+    if isinstance(thing, Mapping) and kind in thing:
+        return thing[kind]
+    return data.get(kind, otherwise) if noun in entry.name else otherwise
 
 
 def _sample(name: str, field: Property) -> Any:

@@ -32,7 +32,7 @@ def find(name: str) -> Entry | None:
         name: the name or an alias; the name of a family with its placeholder, as in `{ami_event}`.
     """
     for file in _files():
-        if name in file.read_text():
+        if name in file.read_text('utf-8'):
             known = _read(file)
             if name in known:
                 return known[name]
@@ -80,7 +80,7 @@ def _files() -> list[Path]:
 
 @lru_cache(maxsize=4)
 def _read(file: Path) -> dict[str, Entry]:
-    known = parse_plain(file.read_text())
+    known = parse_plain(file.read_text('utf-8'))
     return {
         name: Entry.model_validate({'name': name, **said})
         for name, said in known.items()

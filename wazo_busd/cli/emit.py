@@ -19,7 +19,7 @@ from wazo_busd.amqp import publish_upstream
 from wazo_busd.catalogue import Entry
 from wazo_busd.catalogue.publication import Era, Publication, example, publication
 from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, print_problems
-from wazo_busd.codec import encode
+from wazo_busd.codec import deeper_than, encode
 from wazo_busd.config import load
 from wazo_busd.errors import BusError, UnknownEvent
 from wazo_busd.text import escape
@@ -126,7 +126,7 @@ def _data(entry: Entry, era: Era, file: Any, fields: Sequence[str]) -> dict[str,
             if not isinstance(target, dict):
                 raise click.UsageError(f'{part!r} in {field!r} is no map')
         target[last] = _value(text)
-    if _is_deep(data):
+    if deeper_than(data, _MOST_LEVELS):
         raise click.UsageError(f'the data is nested deeper than {_MOST_LEVELS} levels')
     return data
 
@@ -158,18 +158,6 @@ def _json(text: str) -> Any:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f'{constant} is none of its values')
-
-
-def _is_deep(value: Any) -> bool:
-    level = [value]
-    for _ in range(_MOST_LEVELS):
-        level = [
-            child
-            for parent in level
-            for child in (parent.values() if isinstance(parent, dict) else parent)
-            if isinstance(child, (dict, list))
-        ]
-    return bool(level)
 
 
 def _is_utf_8(text: str) -> bool:

@@ -42,7 +42,7 @@ def events(wanted: str | None, path: Path, output: str) -> None:
       wazo-busd events voicemail -o json
     """
     found, entry = _wanted(wanted)
-    if wanted is not None and not found:
+    if wanted is not None and not (found and wanted):
         near = catalogue.near(wanted)
         meant = f'did you mean {" or ".join(near)}?' if near else 'wazo-busd events lists all'
         click.echo(escape(f'error: no event has {wanted!r} in its name, meaning or key; {meant}'), err=True)

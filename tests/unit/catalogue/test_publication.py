@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 
 from wazo_busd import catalogue
 from wazo_busd.catalogue import Entry
-from wazo_busd.catalogue.publication import ORIGIN, TENANT, USER, Era, Publication, example, fill, publication
+from wazo_busd.catalogue.publication import ERAS, ORIGIN, TENANT, USER, Era, Publication, example, fill, publication
 from wazo_busd.codec import Limits, decode, encode
 from wazo_busd.event import Event
 
 ENTRIES = [entry for entry in catalogue.entries() if entry.routing_keys]
-ERAS: tuple[Era, ...] = ('now', '2019')
 AT = datetime(2026, 1, 31, 10, 20, 30, 123456)  # noqa: DTZ001 — without a zone, as services send it
 OTHER_USER = 'a1223fe6-bff8-4fb6-a982-f9157dea5094'
 OTHER_TENANT = '8e58d2a7-cfed-4c2e-ac72-14e0b5c26dc2'
@@ -418,3 +417,43 @@ def test_every_publication_is_json(era: Era) -> None:
     sent = [publication(each, era=era, at=AT) for each in ENTRIES]
 
     assert [json.loads(json.dumps(each.body)) for each in sent] == [each.body for each in sent]
+
+
+# ---- what stands twice
+
+
+@pytest.mark.parametrize('era', ERAS)
+def test_a_thing_has_one_id_in_header_and_data(era: Era) -> None:
+    wrong = []
+    for entry in catalogue.entries():
+        made = publication(entry, era=era) if entry.routing_keys else None
+        for header in entry.headers if made else ():
+            noun, _, kind = header.rpartition('_')
+            thing = made.body['data'].get(noun) if made else None
+            said = thing.get(kind) if isinstance(thing, dict) else None
+            if made and said is not None and made.headers.get(header, said) != said:
+                wrong.append((entry.name, header))
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize('name', ['meeting_created', 'switchboard_edited', 'auth_session_deleted'])
+def test_the_header_of_a_thing_is_the_uuid_of_its_data(name: str) -> None:
+    entry = catalogue.known(name)
+    (header,) = [each for each in entry.headers if each.endswith('_uuid')]
+    made = publication(entry)
+
+    assert made.headers[header] == made.body['data']['uuid']
+
+
+def test_a_tenant_is_the_tenant_of_its_own_events() -> None:
+    made = publication(catalogue.known('auth_tenant_added'), {'uuid': OTHER_TENANT})
+
+    assert (made.headers['tenant_uuid'], made.routing_key) == (OTHER_TENANT, f'auth.tenants.{OTHER_TENANT}.created')
+
+
+@pytest.mark.parametrize(('era', 'acl'), [('2019', None), ('now', 'events.calls.None')])
+def test_a_held_call_without_a_user_requires_what_its_era_says(era: Era, acl: str | None) -> None:
+    made = publication(catalogue.known('call_held'), {'call_id': '1', 'user_uuid': None}, era=era)
+
+    assert made.headers['required_acl'] == acl
