@@ -149,8 +149,13 @@ def _in_memory(show: _Show) -> int:
             _say('wazo-busd, in one process with the publisher', 'the bus is in memory')
             try:
                 await show.play(send)
-            finally:
+            except asyncio.CancelledError:
+                # The daemon has stopped already.
+                return
+            except BaseException:
                 os.kill(os.getpid(), signal.SIGTERM)
+                raise
+            os.kill(os.getpid(), signal.SIGTERM)
 
         playing.add(asyncio.create_task(play()))
         return bus
