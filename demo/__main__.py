@@ -153,6 +153,7 @@ def _in_memory(show: _Show) -> int:
                 # The daemon has stopped already.
                 return
             except BaseException:
+                # Nobody reads what is shown, as behind `| head`: nothing is left to show.
                 os.kill(os.getpid(), signal.SIGTERM)
                 raise
             os.kill(os.getpid(), signal.SIGTERM)

@@ -22,6 +22,7 @@ from wazo_busd.handler import Handler
 from wazo_busd.lanes import Lanes
 from wazo_busd.middleware import around
 from wazo_busd.outcome import Outcome, Reason, traceback_tail
+from wazo_busd.tasks import is_cancelled
 from wazo_busd.threads import Threads
 from wazo_busd.work import Work
 
@@ -108,7 +109,7 @@ class Dispatcher:
                 handler=self.handler.name,
                 event_name=work.event.name,
                 event_id=work.event.id,
-                running_seconds=round(time.time() - work.started_at, 1),
+                running_seconds=round(time.time() - work.started_at, 1) if work.started_at else 0.0,
                 hint='its event is given out again; raise drain_timeout if it should have been waited for',
             )
         for work in await self._lanes.cut(_CUT_GRACE_SECONDS):
@@ -172,7 +173,7 @@ class Dispatcher:
         if work.thread is not None:
             self._threads.release(work.thread)
         outcome = Outcome.of(error)
-        if outcome is Outcome.DEAD and self._is_cut():
+        if outcome is Outcome.DEAD and self._draining and is_cancelled():
             # Also where the plugin made another error of its cancellation, as some libraries do.
             outcome = Outcome.INTERRUPTED
         elif isinstance(error, asyncio.CancelledError):
@@ -190,10 +191,6 @@ class Dispatcher:
                 await result
         else:
             await work.call.run(work.event)
-
-    def _is_cut(self) -> bool:
-        task = asyncio.current_task()
-        return self._draining and task is not None and task.cancelling() > 0
 
     def _settle(self, work: Work, outcome: Outcome, error: BaseException | None) -> None:
         self.counts.seconds += work.duration_seconds

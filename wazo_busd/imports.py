@@ -132,6 +132,7 @@ def _run(name: str, file: Path) -> ModuleType:
     try:
         spec.loader.exec_module(module)
     except BaseException:
+        # Half a module is none: the next import begins anew.
         for each in [each for each in list(sys.modules) if first_word(each) == name]:
             del sys.modules[each]
         raise

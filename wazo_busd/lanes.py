@@ -153,6 +153,7 @@ class Lanes(Generic[W]):
         try:
             await self._run(work)
         except Exception:
+            # A mistake of ours, as what a plugin raises ends inside: one piece of work must not cost us a worker.
             log.exception('work_failed_outside_its_handler', worker=f'{self._name}/{number}')
         finally:
             self._finished(number, key)

@@ -17,6 +17,7 @@ from wazo_busd.codec import Limits
 from wazo_busd.context import Context
 from wazo_busd.dispatcher import Dispatcher
 from wazo_busd.handler import Handler
+from wazo_busd.tasks import is_cancelled
 from wazo_busd.topology import HandlerQueue
 
 _START_SECONDS = 60.0
@@ -96,7 +97,7 @@ class Post:
                 self._has_started = True
                 break
             except BaseException as error:
-                if _is_cancelled():
+                if is_cancelled():
                     # Whatever the plugin has made of it: nobody wants it to start any more.
                     return
                 log.error(
@@ -110,7 +111,7 @@ class Post:
                 )
             await asyncio.sleep(pause * random.uniform(0.8, 1.0))
             pause = min(pause * 2, _LAST_PAUSE_SECONDS)
-        if _is_cancelled():
+        if is_cancelled():
             return
         dispatcher = Dispatcher(self.handler, self._limits)
         await self._bus.detach(self.handler.name, 0.0)
@@ -124,15 +125,9 @@ class Post:
                 await self.handler.stop()
         except BaseException as error:
             # A plugin may raise anything, and often a cancellation, from a task of its own that it has cancelled.
-            if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+            if isinstance(error, asyncio.CancelledError) and is_cancelled():
                 raise
             log.error('handler_stop_failed', handler=self.handler.name, error=_told(error))
-
-
-def _is_cancelled() -> bool:
-    """Whether somebody wants the running task to end, in contrast to what it raises itself."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _told(error: BaseException) -> str:

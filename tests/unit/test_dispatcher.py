@@ -1179,3 +1179,26 @@ async def test_an_event_that_found_no_thread_in_time_is_no_dead_letter(monkeypat
 
     # Then the other event is handled
     assert (hung.settled, late.settled) == (Outcome.DEAD, Outcome.DONE)
+
+
+async def test_an_event_that_still_waits_for_a_thread_has_run_for_no_time(
+    monkeypatch: pytest.MonkeyPatch, log: StringIO
+) -> None:
+    monkeypatch.setattr('wazo_busd.threads._SPARE', 0)
+    goes_on = threading.Event()
+
+    def hang(event: Event) -> None:
+        goes_on.wait(PATIENCE_SECONDS)
+
+    # Given a plain handler whose only thread hangs beyond its timeout, and an event that waits for it
+    rig = Rig(await started(handler('#')(hang), timeout='10ms'))
+    rig.give()
+    rig.give()
+    await rig.settlements.count(1)
+    await turn()
+
+    # When the handler is drained
+    await rig.dispatcher.drain(0.0)
+    goes_on.set()
+
+    assert [line['running_seconds'] for line in log_lines(log, 'handler_late')] == ['0.0']

@@ -11,10 +11,10 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aiormq.abc import AbstractChannel
 
-from wazo_busd.amqp.connection import cancelled_here
 from wazo_busd.amqp.window import STRAGGLER_SECONDS, Window
 from wazo_busd.delivery import Delivery
 from wazo_busd.outcome import Reason
+from wazo_busd.tasks import is_cancelled
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -89,6 +89,7 @@ class ChannelAcknowledger:
         try:
             await self._bury(delivery, reason)
         except Exception:
+            # A mistake of ours: what a broker refuses is tried until it is taken. The event must not be lost by it.
             log.exception(
                 'dead_letter_failed',
                 handler=reason.handler,
@@ -123,7 +124,7 @@ class ChannelAcknowledger:
             try:
                 await self._channel.basic_ack(tag, multiple=multiple, wait=False)
             except (Exception, asyncio.CancelledError) as error:
-                if cancelled_here():
+                if is_cancelled():
                     raise
                 # The channel died under us; its consumer notices and opens another one.
                 log.debug('acknowledgement_lost', error=repr(error))

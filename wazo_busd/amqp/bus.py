@@ -16,7 +16,7 @@ import structlog
 from pamqp.commands import Basic
 
 from wazo_busd.amqp.backoff import Backoff
-from wazo_busd.amqp.connection import Link, cancelled_here, connect
+from wazo_busd.amqp.connection import Link, connect
 from wazo_busd.amqp.consumer import Consumer
 from wazo_busd.amqp.dead_letter import properties_of
 from wazo_busd.amqp.declaration import Declarer, control, has_quorum_queues
@@ -29,6 +29,7 @@ from wazo_busd.config import BusConfig
 from wazo_busd.delivery import Accept, Delivery, Lost
 from wazo_busd.errors import BusError
 from wazo_busd.outcome import Reason
+from wazo_busd.tasks import is_cancelled
 from wazo_busd.topology import HandlerQueue
 
 _STEADY_SECONDS = 5.0
@@ -150,7 +151,7 @@ class AmqpBus:
         except BusError as error:
             return error
         except (Exception, asyncio.CancelledError) as error:
-            if cancelled_here():
+            if is_cancelled():
                 raise
             log.debug('connection_failed', error=repr(error))
             return BusError(f'the connection failed while it was set up: {str(error) or type(error).__name__}')
@@ -219,7 +220,7 @@ class AmqpBus:
                     await self._declarer.forget_queue(link, name)
                     await self._declare_again_if_attached(name)
         except (Exception, asyncio.CancelledError) as error:
-            if cancelled_here():
+            if is_cancelled():
                 raise
             log.warning('bindings_not_removed', error=str(error), effect='the next connection tries again')
 
@@ -291,7 +292,7 @@ class AmqpBus:
             async with control(link) as channel:
                 await self._declarer.declare_queue(channel, consumer.queue)
         except (Exception, asyncio.CancelledError) as error:
-            if cancelled_here():
+            if is_cancelled():
                 raise
             log.warning('queue_not_declared_again', handler=handler, error=str(error))
 

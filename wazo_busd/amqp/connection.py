@@ -91,15 +91,6 @@ class Link:
         self.transport.abort()
 
 
-def cancelled_here() -> bool:
-    """Whether the running task was really asked to end.
-
-    aiormq ends what waits for a lost channel with `CancelledError`, as if the task had been cancelled.
-    """
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
 async def connect(config: BusConfig, name: str) -> Link:
     """Open a connection to the first of the configured brokers that takes it.
 

@@ -14,13 +14,14 @@ from aiormq.abc import AbstractChannel
 
 from wazo_busd.amqp.acknowledger import Bury, ChannelAcknowledger
 from wazo_busd.amqp.backoff import Backoff
-from wazo_busd.amqp.connection import Link, cancelled_here
+from wazo_busd.amqp.connection import Link
 from wazo_busd.amqp.declaration import REFUSALS, Declarer, StaysClassic
 from wazo_busd.amqp.frames import Cut
 from wazo_busd.amqp.properties import WireProperties
 from wazo_busd.bus import NOT_STARTED, ConsumerState, ConsumerStatus
 from wazo_busd.delivery import Accept, Delivery, Lost
 from wazo_busd.errors import BusError
+from wazo_busd.tasks import is_cancelled
 from wazo_busd.topology import HandlerQueue
 
 _TAG = 'wazo-busd'
@@ -91,7 +92,7 @@ class Consumer:
         try:
             await channel.basic_cancel(_TAG, timeout=_CANCEL_SECONDS)
         except (Exception, asyncio.CancelledError) as error:
-            if cancelled_here():
+            if is_cancelled():
                 raise
             # Without the channel nothing more can come.
             log.debug('cancel_failed', handler=self.queue.handler, error=repr(error))
@@ -120,7 +121,7 @@ class Consumer:
             except BusError as error:
                 self._refused(error)
             except (Exception, asyncio.CancelledError) as error:
-                if cancelled_here():
+                if is_cancelled():
                     raise
                 log.debug('consumer_interrupted', handler=self.queue.handler, error=repr(error))
                 self._become(ConsumerState.WAITING, str(error) or type(error).__name__)
@@ -216,6 +217,6 @@ async def _close(channel: AbstractChannel) -> None:
         async with asyncio.timeout(_CANCEL_SECONDS):
             await channel.close(None)
     except (Exception, asyncio.CancelledError) as error:
-        if cancelled_here():
+        if is_cancelled():
             raise
         log.debug('channel_close_failed', error=repr(error))

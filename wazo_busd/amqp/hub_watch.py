@@ -11,8 +11,9 @@ import aiormq.exceptions
 import structlog
 from aiormq.abc import AbstractChannel
 
-from wazo_busd.amqp.connection import Link, cancelled_here
+from wazo_busd.amqp.connection import Link
 from wazo_busd.amqp.declaration import Declarer
+from wazo_busd.tasks import is_cancelled
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -42,7 +43,7 @@ class HubWatch:
             try:
                 await self.look(upstreams=True)
             except (Exception, asyncio.CancelledError) as error:
-                if cancelled_here():
+                if is_cancelled():
                     raise
                 log.debug('hub_not_seen', error=repr(error))
 

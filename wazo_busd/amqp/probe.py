@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from wazo_busd.amqp.connection import Link, cancelled_here
+from wazo_busd.amqp.connection import Link
+from wazo_busd.tasks import is_cancelled
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -66,7 +67,7 @@ class Probe:
                 heard_at = max(heard_at, self._link.transport.heard_at)
             await asking
         except (Exception, asyncio.CancelledError) as error:
-            if cancelled_here():
+            if is_cancelled():
                 raise
             log.debug('probe_failed', error=repr(error))
             # A question that fails at once would otherwise be asked again at once.

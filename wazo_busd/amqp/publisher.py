@@ -20,11 +20,12 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from wazo_busd.amqp.backoff import Backoff
-from wazo_busd.amqp.connection import Link, cancelled_here, connect
+from wazo_busd.amqp.connection import Link, connect
 from wazo_busd.amqp.declaration import control
 from wazo_busd.amqp.probe import Probe
 from wazo_busd.config import BusConfig
 from wazo_busd.errors import BusError
+from wazo_busd.tasks import is_cancelled
 
 _STEADY_SECONDS = 5.0
 _FRAME_OVERHEAD = 64
@@ -106,7 +107,7 @@ class Publisher:
             except aiormq.exceptions.DeliveryError:
                 raise Rejected(f'{exchange} does not take {routing_key!r}: a queue behind it is full') from None
             except (Exception, asyncio.CancelledError) as error:
-                if cancelled_here():
+                if is_cancelled():
                     raise
                 if not channel.is_closed:
                     # Not the channel fails but what is published, and would on any other.
@@ -138,7 +139,7 @@ class Publisher:
                 if not lost.done():
                     await backoff.wait(None)
         except (Exception, asyncio.CancelledError) as error:
-            if cancelled_here():
+            if is_cancelled():
                 raise
             log.debug('publisher_connection_failed', error=repr(error))
         finally:

@@ -25,9 +25,10 @@ from pamqp.header import ProtocolHeader
 
 from tests.unit.amqp.broker import PATIENCE_SECONDS, ScriptedBroker, listening
 from tests.unit.rig import turn
-from wazo_busd.amqp.connection import Link, Unreachable, cancelled_here, connect
+from wazo_busd.amqp.connection import Link, Unreachable, connect
 from wazo_busd.config import BusConfig, TlsConfig
 from wazo_busd.errors import BusError
+from wazo_busd.tasks import is_cancelled
 
 COMMAND = (
     "rabbitmqctl set_permissions -p '/' 'guest' '^wazo-busd(\\..*)?$' '^wazo-busd(\\..*)?$' "
@@ -542,11 +543,11 @@ async def test_a_broker_that_falls_silent_over_tls_is_not_waited_for(
         await asyncio.wait_for(link.close(), PATIENCE_SECONDS / 2)
 
 
-async def test_a_task_that_nobody_cancelled_is_not_cancelled_here() -> None:
+async def test_a_task_that_nobody_cancelled_is_not_is_cancelled() -> None:
     with pytest.raises(asyncio.CancelledError):
         await library_gives_up()
 
-    assert not cancelled_here()
+    assert not is_cancelled()
 
 
 async def library_gives_up() -> None:
@@ -554,14 +555,14 @@ async def library_gives_up() -> None:
     raise asyncio.CancelledError
 
 
-async def test_a_task_that_is_cancelled_is_cancelled_here() -> None:
+async def test_a_task_that_is_cancelled_is_is_cancelled() -> None:
     found: list[bool] = []
 
     async def wait() -> None:
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            found.append(cancelled_here())
+            found.append(is_cancelled())
             raise
 
     task = asyncio.create_task(wait())
@@ -572,7 +573,7 @@ async def test_a_task_that_is_cancelled_is_cancelled_here() -> None:
     assert found == [True]
 
 
-async def test_a_task_whose_time_is_up_is_cancelled_here() -> None:
+async def test_a_task_whose_time_is_up_is_is_cancelled() -> None:
     found: list[bool] = []
 
     async def wait() -> None:
@@ -580,7 +581,7 @@ async def test_a_task_whose_time_is_up_is_cancelled_here() -> None:
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
-                found.append(cancelled_here())
+                found.append(is_cancelled())
                 raise
 
     with pytest.raises(TimeoutError):
@@ -593,7 +594,7 @@ def test_outside_of_tasks_nobody_is_cancelled() -> None:
     found: list[bool] = []
 
     def ask() -> None:
-        found.append(cancelled_here())
+        found.append(is_cancelled())
         loop.stop()
 
     loop = asyncio.new_event_loop()
