@@ -11,6 +11,7 @@ from typing import Any
 
 from wazo_busd.codec import encode
 from wazo_busd.context import Emit
+from wazo_busd.event import ALL_USERS
 from wazo_busd.work import Work
 
 Publish = Callable[[str, bytes, Mapping[str, Any]], Awaitable[None]]
@@ -43,6 +44,8 @@ def emitter(publish: Publish) -> Emit:
             origin = work.event.origin_uuid or origin
             if work.event.tenant_uuid:
                 headers['tenant_uuid'] = work.event.tenant_uuid
+            if work.event.headers.get(ALL_USERS) is True:
+                headers[ALL_USERS] = True
             headers.update({f'user_uuid:{uuid}': True for uuid in work.event.user_uuids})
         if origin:
             headers['origin_uuid'] = body['origin_uuid'] = origin

@@ -25,6 +25,9 @@ FIELDS = (
 )
 """What a dotted field of the configuration can begin with."""
 
+ALL_USERS = 'user_uuid:*'
+"""The header of an event that is for all users of a tenant, `true` there (Wazo fact, since 2022)."""
+
 _USER_UUID_HEADER = 'user_uuid:'
 _CALL_ID_KEYS = ('call_id', 'relocated_call', 'transferred_call', 'Uniqueid')
 _MOST_DIGITS = 18
@@ -180,9 +183,10 @@ class Event:
 
     @property
     def user_uuids(self) -> tuple[str, ...]:
-        """The users it concerns, from the headers `user_uuid:UUID: true` and from `data`, each once.
+        """The users it names, from the headers `user_uuid:UUID: true` and from `data`, each once.
 
-        Hosts of 2019 send a header `user_uuid:None` where a channel has no user; it names nobody.
+        Hosts of 2019 send a header `user_uuid:None` where a channel has no user, those of today `user_uuid:*` with what
+        is for all users of a tenant; neither names anybody.
         """
         start = len(_USER_UUID_HEADER)
         found = [
@@ -194,7 +198,7 @@ class Event:
         said = [self._said('user_uuid'), *(many if isinstance(many, (list, tuple)) else ())]
         if self._routing_key.startswith('config.user.'):
             said.append(self._said('uuid'))
-        return tuple(dict.fromkeys(uuid for uuid in map(_known, [*found, *said]) if uuid is not None))
+        return tuple(dict.fromkeys(uuid for uuid in map(_known, [*found, *said]) if uuid not in (None, '*')))
 
     @property
     def call_id(self) -> str | None:

@@ -27,8 +27,9 @@ class Filter:
     def lets(self, event: Event) -> bool:
         """Whether the handler may have `event`.
 
-        An event that names no tenant or no user is not one of theirs. Of access, `required_acl: null` means anyone; an
-        event without the header is refused, as Wazo's own gateway to the bus does.
+        An event that names no tenant or no user is not one of theirs; what is for all users of a tenant names none of
+        them. Of access, `required_acl: null` means anyone; an event without the header is refused, as Wazo's own
+        gateway to the bus does.
         """
         if self._is_open:
             return True

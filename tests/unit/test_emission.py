@@ -122,6 +122,15 @@ async def test_a_derived_event_concerns_the_users_of_its_cause() -> None:
     assert event.user_uuids == ('the-user',)
 
 
+@pytest.mark.parametrize('value', [True, False, 1, 'true', None])
+async def test_a_derived_event_is_for_all_users_if_its_cause_is(value: Any) -> None:
+    cause = Event('fax_outbound_failed', headers={'user_uuid:*': value})
+
+    published = await emit_all(('busd.fax.failed', None), work=make_work(cause))
+
+    assert published.all[0][2].get('user_uuid:*') == (True if value is True else None)
+
+
 async def test_a_derived_event_comes_from_the_host_of_its_cause() -> None:
     (event,) = (await emit_all(('busd.call.missed', None), work=make_work(CAUSE))).events
 

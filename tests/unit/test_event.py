@@ -183,6 +183,8 @@ def test_a_tenant_in_the_body_wins_over_one_in_the_data() -> None:
         ({f'user_uuid:{USER}': 1}, ()),
         ({f'user_uuid:{USER}': 'true'}, ()),
         ({'user_uuid:None': True}, ()),
+        ({'user_uuid:*': True}, ()),
+        ({'user_uuid:*': True, f'user_uuid:{USER}': True}, (USER,)),
         ({'user_uuid:': True}, ()),
         ({'user_uuid': True}, ()),
         ({f'USER_UUID:{USER}': True}, ()),
@@ -203,6 +205,7 @@ def test_users_are_those_with_a_true_header(headers: dict[str, Any], users: tupl
         ({'user_uuids': {USER: True}}, ()),
         ({'user_uuid': None}, ()),
         ({'user_uuid': 'None'}, ()),
+        ({'user_uuid': '*'}, ()),
         ({'user_uuid': ''}, ()),
         ({'user_uuid': 7}, ()),
         ({'user_uuid': [USER]}, ()),
@@ -406,7 +409,7 @@ hostile = st.recursive(
     | st.floats()
     | st.text(max_size=5)
     | st.binary(max_size=5)
-    | st.sampled_from(['None', '', USER, '1547576420.11', '9' * 5000]),
+    | st.sampled_from(['None', '', '*', USER, '1547576420.11', '9' * 5000]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(st.sampled_from(['id', 'call', 'call_id', 'user_uuid']), inner, max_size=3)
@@ -421,7 +424,9 @@ NAMED = [
 
 @given(
     st.one_of(hostile, st.dictionaries(st.sampled_from(NAMED), hostile)),
-    st.dictionaries(st.sampled_from([*NAMED, 'user_uuid:', 'user_uuid:None', f'user_uuid:{USER}']), hostile),
+    st.dictionaries(
+        st.sampled_from([*NAMED, 'user_uuid:', 'user_uuid:None', 'user_uuid:*', f'user_uuid:{USER}']), hostile
+    ),
     st.sampled_from(['', 'config.user.x', 'config.agent.x', 'conferences.x', 'agentd.agents.', 'conferences.\ud800']),
 )
 def test_whatever_comes_what_follows_from_it_is_of_its_type_and_never_the_word_none(
@@ -432,7 +437,7 @@ def test_whatever_comes_what_follows_from_it_is_of_its_type_and_never_the_word_n
     numbers = [event.conference_id, event.agent_id]
 
     assert all(text is None or (type(text) is str and text not in ('', 'None')) for text in texts)
-    assert None not in event.user_uuids
+    assert not {None, '*'} & set(event.user_uuids)
     assert all(type(number) in (int, str, type(None)) and number not in ('', 'None') for number in numbers)
     assert event.timestamp is None or event.timestamp.tzinfo is not None
 

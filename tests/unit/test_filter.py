@@ -94,6 +94,8 @@ def test_only_events_of_its_tenants_are_let_through(tenants: Any, event: Event, 
         (USER, Event('x'), False),
         (USER, Event('x', headers={f'user_uuid:{USER}': False}), False),
         (USER, Event('x', headers={'user_uuid:None': True}), False),
+        (USER, Event('x', headers={'user_uuid:*': True}), False),
+        (USER, Event('x', {'user_uuid': USER}, headers={'user_uuid:*': True}), True),
         (USER, Event('x', {'user_uuid': [USER]}), False),
     ],
 )

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from wazo_busd.catalogue.entry import PLACEHOLDER, Entry, Property
+from wazo_busd.event import ALL_USERS
 
 Era = Literal['now', '2019']
 ERAS: tuple[Era, ...] = ('now', '2019')
@@ -136,6 +137,7 @@ def publication(
         'required_access': f'event.{name}',
         **own,
         **({} if entry.scope == 'service' else {'tenant_uuid': whose}),
+        **({ALL_USERS: True} if entry.scope == 'tenant' else {}),
         **of_users,
     }
     exchange = exchange or ('xivo' if entry.service == 'auth' else 'wazo-headers')

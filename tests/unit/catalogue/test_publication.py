@@ -71,10 +71,10 @@ def test_a_host_of_today_sends_all_this() -> None:
     [
         ('QueueMemberStatus', set()),
         ('service_registered', set()),
-        ('fax_outbound_created', {'tenant_uuid'}),
+        ('fax_outbound_created', {'tenant_uuid', 'user_uuid:*'}),
         ('call_created', {'tenant_uuid', f'user_uuid:{USER}'}),
         ('agent_status_update', {'tenant_uuid', f'user_uuid:{USER}'}),
-        ('conference_participant_muted', {'tenant_uuid', 'conference_id'}),
+        ('conference_participant_muted', {'tenant_uuid', 'user_uuid:*', 'conference_id'}),
         ('users_forwards_busy_updated', {'tenant_uuid', f'user_uuid:{OTHER_USER}', 'forward_name'}),
     ],
 )
@@ -313,6 +313,24 @@ def test_a_call_without_a_user_concerns_nobody(era: Era) -> None:
     data = {**example(entry('call_created'), era), 'user_uuid': None}
 
     assert arrived(made('call_created', data, era=era)).user_uuids == ()
+
+
+@pytest.mark.parametrize('entry', ENTRIES, ids=lambda each: each.name)
+def test_what_is_for_a_whole_tenant_is_for_all_users_today(entry: Entry) -> None:
+    of_all = entry.scope == 'tenant'
+    sent = publication(entry)
+
+    assert ('user_uuid:*' in sent.headers, sent.body.get('user_uuid:*')) == (of_all, True if of_all else None)
+
+
+def test_nothing_was_for_all_users_in_2019() -> None:
+    assert [each.name for each in ENTRIES if 'user_uuid:*' in publication(each, era='2019').headers] == []
+
+
+def test_what_is_for_all_users_can_name_some_beside() -> None:
+    sent = made('fax_outbound_created', users=[OTHER_USER])
+
+    assert [key for key in sent.headers if key.startswith('user_uuid:')] == ['user_uuid:*', f'user_uuid:{OTHER_USER}']
 
 
 def test_the_tenant_is_in_header_body_and_key() -> None:

@@ -230,6 +230,12 @@ def test_a_user_in_the_data_is_in_headers_and_access(shell: Shell) -> None:
     assert (headers['user_uuid:someone'], headers['required_acl']) == (True, 'events.calls.someone')
 
 
+def test_what_is_for_a_whole_tenant_is_for_all_users(shell: Shell) -> None:
+    said = shown(shell, 'fax_outbound_failed')
+
+    assert (said['headers']['user_uuid:*'], said['body']['user_uuid:*']) == (True, True)
+
+
 def test_a_call_without_a_user_has_the_access_of_none(shell: Shell) -> None:
     headers = shown(shell, 'call_created', 'user_uuid=null')['headers']
 

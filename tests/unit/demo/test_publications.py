@@ -76,6 +76,12 @@ def test_hosts_of_2019_send_nothing_of_today_in_headers_and_body(seed: int) -> N
         assert not {'timestamp', 'tenant_uuid', 'required_access'} & {*each.publication.headers, *each.publication.body}
 
 
+def test_what_is_for_a_whole_tenant_is_for_all_users_today(seed: int) -> None:
+    for each in whole_day(seed):
+        of_all = each.era == 'now' and each.entry.scope == 'tenant'
+        assert ('user_uuid:*' in each.publication.headers, 'user_uuid:*' in each.publication.body) == (of_all, of_all)
+
+
 def test_the_time_of_an_event_is_that_of_the_day(seed: int) -> None:
     told = [Event(each.name, headers=each.publication.headers).timestamp for each in whole_day(seed, 'now')]
     first = told[0]
