@@ -29,7 +29,7 @@ ALL_USERS = 'user_uuid:*'
 """The header of an event that is for all users of a tenant, `true` there (Wazo fact, since 2022)."""
 
 _USER_UUID_HEADER = 'user_uuid:'
-_CALL_ID_KEYS = ('call_id', 'relocated_call', 'transferred_call', 'Uniqueid')
+_CALL_ID_KEYS = ('call_id', 'relocated_call', 'transferred_call', 'queued_call_id', 'held_call_id', 'Uniqueid')
 _MOST_DIGITS = 18
 
 
@@ -204,7 +204,8 @@ class Event:
     def call_id(self) -> str | None:
         """The call it is about, which Asterisk calls the channel's unique ID; `None` where it is about none.
 
-        It is `data.call_id`, the call that is relocated or transferred, `data.call.id`, or AMI's `Uniqueid`.
+        It is `data.call_id`, the call that is relocated or transferred, the one that waited at a switchboard,
+        `data.call.id`, or AMI's `Uniqueid`.
         """
         for key in _CALL_ID_KEYS:
             found = _known(self._said(key))

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wazo_busd.catalogue import Entry, entries, find
-from wazo_busd.catalogue.publication import Era, publication
+from wazo_busd.catalogue.publication import Era, example, publication
 from wazo_busd.event import FIELDS, Event
 
 ERAS: tuple[Era, ...] = ('now', '2019')
@@ -242,6 +242,9 @@ def test_a_user_that_is_configured_is_the_uuid_of_the_data(key: str, users: tupl
         ({'relocated_call': '1.1', 'initiator_call': '1.2', 'recipient_call': '1.3'}, '1.1'),
         ({'transferred_call': '1.1', 'initiator_call': '1.2'}, '1.1'),
         ({'Uniqueid': '1.1', 'Linkedid': '1.0'}, '1.1'),
+        ({'queued_call_id': '1.1', 'operator_call_id': '1.2'}, '1.1'),
+        ({'held_call_id': '1.1', 'operator_call_id': '1.2'}, '1.1'),
+        ({'operator_call_id': '1.2'}, None),
         ({'call': {'id': '1.1', 'status': 'Up'}}, '1.1'),
         ({'call_id': '1.1', 'call': {'id': '1.2'}}, '1.1'),
         ({'call_id': None, 'call': {'id': '1.2'}}, '1.2'),
@@ -361,6 +364,14 @@ def test_what_an_event_is_about_is_the_same_in_both_eras(field: str) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize('name', ['switchboard_queued_call_answered', 'switchboard_held_call_answered'])
+def test_an_answered_call_of_a_switchboard_is_the_one_that_waited(name: str) -> None:
+    (entry,) = (each for each in entries() if each.name == name)
+    waited = [value for key, value in example(entry).items() if key in ('queued_call_id', 'held_call_id')]
+
+    assert [sent(entry, 'now').call_id] == waited
+
+
 @pytest.mark.parametrize('field', ['call_id', 'conference_id', 'agent_id'])
 def test_every_known_event_whose_data_have_an_identifier_is_about_that(field: str) -> None:
     wrong = [
@@ -418,7 +429,17 @@ hostile = st.recursive(
 )
 NAMED = [
     *('tenant_uuid', 'user_uuid', 'user_uuids', 'uuid', 'call_id', 'call', 'Uniqueid', 'relocated_call'),
-    *('transferred_call', 'conference_id', 'agent_id', 'id', 'timestamp', 'required_acl', 'origin_uuid'),
+    *(
+        'queued_call_id',
+        'held_call_id',
+        'transferred_call',
+        'conference_id',
+        'agent_id',
+        'id',
+        'timestamp',
+        'required_acl',
+        'origin_uuid',
+    ),
 ]
 
 

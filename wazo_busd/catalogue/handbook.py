@@ -66,7 +66,7 @@ def handbook(entries: Iterable[Entry]) -> str:
     parts += ['\n## The events of that page\n', *(line for entry in described for line in _section(entry))]
     parts += [
         '\n## All other events\n',
-        '| event | routing key | scope | meaning |\n|---|---|---|---|',
+        '| event | routing key | service | scope | meaning |\n|---|---|---|---|---|',
         *(_row(entry) for entry in others),
     ]
     return '\n'.join(parts) + '\n'
@@ -116,7 +116,8 @@ def _section(entry: Entry) -> Iterator[str]:
 
 def _row(entry: Entry) -> str:
     keys = ', '.join(f'`{key}`' for key in entry.routing_keys)
-    return f'| `{entry.name}` | {keys} | {entry.scope} | {_cell(entry.meaning)} |'
+    service = f'wazo-{entry.service}' if entry.service else 'several'
+    return f'| `{entry.name}` | {keys} | {service} | {entry.scope} | {_cell(entry.meaning)} |'
 
 
 def _type(part: Property) -> str:

@@ -113,6 +113,17 @@ def test_a_removed_event_says_what_to_use_instead() -> None:
     assert '- gone since Wazo 19.05; instead: `line_status_updated`' in section('endpoint_status_update')
 
 
+def test_a_row_says_which_service_sends_the_event() -> None:
+    rows = {
+        entry.name: f'| {f"wazo-{entry.service}" if entry.service else "several"} |'
+        for entry in ENTRIES
+        if not entry.on_page
+    }
+    lines = {name: line for line in PAGE.splitlines() for name in rows if line.startswith(f'| `{name}` |')}
+
+    assert [name for name, cell in rows.items() if cell not in lines[name]] == []
+
+
 def test_a_table_is_not_broken_by_what_a_cell_says() -> None:
     told = Difference(page='a|b <c>', hosts='x', daemon='y')
     page = handbook([Entry(name='x', meaning='An event of a test.', scope='user', on_page=True, differences=(told,))])
