@@ -99,7 +99,8 @@ class Advice:
         first = difflib.get_close_matches(pattern.partition('.')[0], {key.partition('.')[0]: 0 for key in keys}, 1, 0.6)
         if first and not _flood(f'{first[0]}.#'):
             return (f'{first[0]}.#',)
-        return catalogue.near(pattern.rpartition('.')[2] if first else pattern, 1)
+        near = catalogue.near(pattern.rpartition('.')[2] if first else pattern, 1)
+        return tuple(name for name in near if self._got(name))
 
     def _twice(self, handler: Handler) -> Iterator[Problem]:
         """Two items that bring the same event, or one happening as two events."""

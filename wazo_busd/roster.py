@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from traceback import TracebackException
 from typing import Any
@@ -17,6 +18,9 @@ from wazo_busd.handler import FreeOptions, Handler
 from wazo_busd.loader import Loader
 from wazo_busd.match import Match
 from wazo_busd.plugin import Plugin
+
+_AMI_NAME = re.compile(r'[A-Z][A-Za-z0-9-]*')
+"""How Asterisk writes the names of its events, and no service of Wazo does."""
 
 
 @dataclass(slots=True)
@@ -87,15 +91,23 @@ def _unknown_events(plugin: Plugin, name: str, config: HandlerConfig, document: 
         try:
             Match([item])
         except UnknownEvent as error:
-            hint = error.hint if error.near else f'{error.hint}; a routing key of one word is written {item}.#'
-            problems.append(document.problem(('handlers', name, 'match', number), str(error), hint))
+            problems.append(document.problem(('handlers', name, 'match', number), str(error), _hint(error)))
     for method in plugin.methods:
         try:
             Match(method.match)
         except UnknownEvent as error:
             text = f'plugin {plugin.name!r} ({plugin.source}): {method.name} matches an unknown event: {error}'
-            problems.append(document.problem(('handlers', name, 'plugin'), text, error.hint))
+            problems.append(document.problem(('handlers', name, 'plugin'), text, _hint(error)))
     return problems
+
+
+def _hint(error: UnknownEvent) -> str:
+    if _AMI_NAME.fullmatch(error.name):
+        end = '' if error.near else ';'
+        return f'{error.hint}{end} an event of AMI that is not known is written ami.{error.name}'
+    if error.near:
+        return error.hint
+    return f'{error.hint}; a routing key of one word is written {error.name}.#'
 
 
 def _is_wrong(place: Place, document: Document) -> bool:

@@ -136,7 +136,7 @@ def test_a_pattern_that_no_host_sends_a_key_for_is_told_with_what_was_meant(
     )
 
 
-@pytest.mark.parametrize('pattern', ['xyzzy.qwk.#', 'collectd.#'])
+@pytest.mark.parametrize('pattern', ['xyzzy.qwk.#', 'collectd.#', 'chat_message_receivd.#'])
 def test_where_nothing_can_have_been_meant_the_list_is_named(host: Host, pattern: str) -> None:
     (warning,) = host.warnings(match=[pattern])
 

@@ -307,6 +307,36 @@ def test_a_word_that_is_like_no_name_is_told_where_they_are_listed(host: Host) -
     ]
 
 
+@pytest.mark.parametrize(
+    ('word', 'hint'),
+    [
+        (
+            'FooBarEvent',
+            'wazo-busd events lists them all; an event of AMI that is not known is written ami.FooBarEvent',
+        ),
+        ('AOC-Z9', 'wazo-busd events lists them all; an event of AMI that is not known is written ami.AOC-Z9'),
+        (
+            'QueueCalerJoin',
+            'did you mean QueueCallerJoin? an event of AMI that is not known is written ami.QueueCalerJoin',
+        ),
+    ],
+)
+def test_a_word_of_camels_is_taken_for_an_event_of_ami(host: Host, word: str, hint: str) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    (problem,) = host.call(f'bell:\n  plugin: ringing\n  match: [{word}]').problems
+
+    assert problem.hint == hint
+
+
+def test_an_event_of_ami_that_a_plugin_names_and_nobody_knows_is_told_with_its_key(host: Host) -> None:
+    host.drop_in('ringing', BELL.replace('calls.#', 'FooBarEvent'))
+
+    (problem,) = host.call('bell: {plugin: ringing}').problems
+
+    assert problem.hint.endswith('an event of AMI that is not known is written ami.FooBarEvent')
+
+
 def test_every_name_that_no_event_has_is_told(host: Host) -> None:
     host.drop_in('ringing', OPEN_BELL)
 

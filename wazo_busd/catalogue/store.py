@@ -60,18 +60,21 @@ def known(name: str) -> Entry:
 
 
 def near(name: str, count: int = 3) -> tuple[str, ...]:
-    """The names that look most like `name`, best first, for a hint.
+    """The names that look most like `name`, best first, for a hint; of removed events only where no other is near.
 
     Args:
         name: what somebody wrote.
         count: the most names to give.
     """
-    names: dict[str, str] = {}
-    for entry in entries():
-        if not entry.removed:
-            names |= {each.lower(): each for each in (entry.name, *entry.aliases)}
     wanted = name.lower().replace('.', '_').replace('-', '_')
-    return tuple(names[each] for each in difflib.get_close_matches(wanted, names, count, 0.7))
+    known = entries()
+    for removed in (False, True):
+        some = [entry for entry in known if bool(entry.removed) is removed]
+        names = {each.lower(): each for entry in some for each in (entry.name, *entry.aliases)}
+        found = difflib.get_close_matches(wanted, names, count, 0.7)
+        if found:
+            return tuple(names[each] for each in found)
+    return ()
 
 
 def _files() -> list[Path]:
