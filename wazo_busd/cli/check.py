@@ -52,16 +52,22 @@ def check(path: Path, output: str) -> None:
     else:
         print_problems(warnings, 'warning')
         print_problems(errors)
+        _explain(configuration, names, advice, {each.handler for each in errors})
         if errors:
             click.echo(f'{plural(len(errors), "error")} in {path}', err=True)
         else:
-            _explain(path, configuration, names, advice)
+            click.echo(f'{path} is right: {plural(len(names.handlers), "handler")} would run')
+            if not names.handlers:
+                click.echo('next: name a handler in conf.d beside it, as its comments show')
     if errors:
         sys.exit(EXIT_CONFIGURATION)
 
 
-def _explain(path: Path, configuration: Configuration, names: Roster, advice: Advice) -> None:
+def _explain(configuration: Configuration, names: Roster, advice: Advice, wrong: set[str]) -> None:
+    """Print what each handler would run on; nothing of those that are wrong."""
     for name in configuration.config.handlers:
+        if name in wrong:
+            continue
         handler = names.handlers.get(name)
         if handler is None:
             click.echo(f'{name}: off')
@@ -69,9 +75,6 @@ def _explain(path: Path, configuration: Configuration, names: Roster, advice: Ad
         plugin = f'plugin {handler.plugin.name} ({handler.plugin.source})'
         click.echo(escape(f'{name}: {plugin} on {", ".join(handler.match.items)}'))
         click.echo(escape(f'  {_events(advice.received(handler))}'))
-    click.echo(f'{path} is right: {plural(len(names.handlers), "handler")} would run')
-    if not names.handlers:
-        click.echo('next: name a handler in conf.d beside it, as its comments show')
 
 
 def _events(events: Sequence[Entry]) -> str:

@@ -92,6 +92,40 @@ def test_a_removed_event_is_an_error_with_what_to_use_instead(shell: Shell) -> N
     assert (said.exit_code, 'is gone since Wazo 19.05 (use line_status_updated instead)' in said.stderr) == (78, True)
 
 
+FAXES = ['  1 known event: fax_outbound_created']
+"""What is said of the handler `faxes` after its first line."""
+
+
+@pytest.mark.parametrize(
+    'wrong',
+    [
+        WRONG,
+        'calls: {plugin: lgo, match: calls.#}',
+        'calls: {plugin: log, match: calls.#, timeout: soon}',
+        'calls: {plugin: log, match: calls.#, tenants: acme}',
+        'calls: {plugin: log, match: calls.#, colour: red}',
+    ],
+)
+def test_handlers_that_are_right_are_explained_beside_one_that_is_not(shell: Shell, wrong: str) -> None:
+    shell.handlers(f'{wrong}\nfaxes: {{plugin: log, match: fax_outbound_created}}')
+
+    said = shell('check', '-c', str(shell.config))
+
+    assert (said.exit_code, said.stdout.splitlines()[1:], said.stderr.splitlines()[-1]) == (
+        78,
+        FAXES,
+        f'1 error in {shell.config}',
+    )
+
+
+def test_with_an_error_outside_of_the_handlers_all_are_explained(shell: Shell) -> None:
+    shell.config.write_text('bus: {port: high}\nhandlers:\n  faxes: {plugin: log, match: fax_outbound_created}\n')
+
+    said = shell('check', '-c', str(shell.config))
+
+    assert (said.exit_code, said.stdout.splitlines()[1:]) == (78, FAXES)
+
+
 def test_a_handler_that_rests_is_told(shell: Shell) -> None:
     shell.handlers(f'{RIGHT}\nfaxes: {{plugin: log, match: faxes.#, enabled: false}}')
 
