@@ -18,7 +18,7 @@ from wazo_busd.errors import Problem
 from wazo_busd.event import Event
 from wazo_busd.handler import Handler
 from wazo_busd.match import bindings_of, is_name
-from wazo_busd.patterns import includes, overlap
+from wazo_busd.patterns import includes
 
 _FLOODS = {
     '#': ('every event of the host, AMI included', 'calls.#, user_missed_call, agent_status_update'),
@@ -83,7 +83,7 @@ class Advice:
 
     def meant(self, pattern: str) -> tuple[str, ...]:
         """What was perhaps meant by a pattern that no known event fits, best first."""
-        on_page = [each.name for each in self._entries if any(overlap(pattern, key) for key in each.keys_page)]
+        on_page = [each.name for each in self._entries if each.is_on_page_on(pattern)]
         if on_page:
             return tuple(on_page[:2])
         for candidate in _wider(pattern):

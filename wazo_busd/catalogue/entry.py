@@ -155,6 +155,10 @@ class Entry(_Part):
         asked = '.'.join(_ID if _IS_ID.fullmatch(word) else word for word in pattern.split('.'))
         return any(overlap(asked, PLACEHOLDER.sub(self._words, key)) for key in (*self.keys, *self.keys_2019))
 
+    def is_on_page_on(self, pattern: str) -> bool:
+        """Whether Wazo's page gives a key for it that fits `pattern` and that no host sends."""
+        return any(overlap(pattern, key) for key in self.keys_page)
+
     def _words(self, placeholder: re.Match[str]) -> str:
         field = self.fields.get(placeholder[1])
         return _ID if 'uuid' in placeholder[1] or (field is not None and field.type == 'integer') else '*.#'

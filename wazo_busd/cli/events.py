@@ -43,9 +43,7 @@ def events(wanted: str | None, path: Path, output: str) -> None:
     """
     found, entry = _wanted(wanted)
     if wanted is not None and not (found and wanted):
-        near = catalogue.near(wanted)
-        meant = f'did you mean {" or ".join(near)}?' if near else 'wazo-busd events lists all'
-        click.echo(escape(f'error: no event has {wanted!r} in its name, meaning or key; {meant}'), err=True)
+        click.echo(escape(f'error: {_not_found(wanted)}'), err=True)
         sys.exit(1)
     if output == 'json':
         click.echo(json.dumps([plain(each) for each in found], indent=2, ensure_ascii=False))
@@ -95,6 +93,20 @@ def _wanted(wanted: str | None) -> tuple[Sequence[Entry], Entry | None]:
         if any(word in text.lower() for text in (each.name, *each.aliases, each.meaning, *each.routing_keys))
     ]
     return found, None
+
+
+def _not_found(wanted: str) -> str:
+    """Why nothing is found, with what to ask for instead."""
+    on_page = [each for each in catalogue.entries() if each.is_on_page_on(wanted)]
+    if on_page:
+        real = ', '.join(f'{each.name} comes on {" and ".join((*each.keys, *each.keys_2019))}' for each in on_page)
+        return (
+            f"only Wazo's page has a key that {wanted!r} fits, no host sends it: {real}; "
+            f'next: wazo-busd events {on_page[0].name}'
+        )
+    near = catalogue.near(wanted)
+    meant = f'did you mean {" or ".join(near)}?' if near else 'wazo-busd events lists all'
+    return f'no event has {wanted!r} in its name, meaning or key; {meant}'
 
 
 def _line(entry: Entry) -> str:

@@ -87,10 +87,6 @@ def test_a_list_of_one_is_one_event(shell: Shell) -> None:
     ('wanted', 'meant'),
     [
         ('fax_outbound_faild', 'did you mean fax_outbound_failed or fax_outbound_user_failed or fax_outbound_created?'),
-        (
-            'faxes.outbound.succeeded',
-            'did you mean fax_outbound_succeeded or fax_outbound_user_succeeded or fax_outbound_created?',
-        ),
         ('xyzzyqwk', 'wazo-busd events lists all'),
         ('no.such.key', 'wazo-busd events lists all'),
     ],
@@ -102,6 +98,35 @@ def test_what_is_not_found_is_an_error_with_near_names(shell: Shell, wanted: str
         1,
         '',
         f"error: no event has '{wanted}' in its name, meaning or key; {meant}\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ('key', 'events', 'name'),
+    [
+        (
+            'faxes.outbound.failed',
+            'fax_outbound_failed comes on faxes.outbound.{id}.failed',
+            'fax_outbound_failed',
+        ),
+        ('calls.relocate.completed', 'relocate_completed comes on calls.relocate.edited', 'relocate_completed'),
+        (
+            'faxes.*.succeeded',
+            'fax_outbound_succeeded comes on faxes.outbound.{id}.succeeded',
+            'fax_outbound_succeeded',
+        ),
+    ],
+)
+def test_a_key_that_only_wazos_page_gives_is_told_with_the_real_one(
+    shell: Shell, key: str, events: str, name: str
+) -> None:
+    said = shell('events', key)
+    what = f"only Wazo's page has a key that {key!r} fits, no host sends it"
+
+    assert (said.exit_code, said.stdout, said.stderr) == (
+        1,
+        '',
+        f'error: {what}: {events}; next: wazo-busd events {name}\n',
     )
 
 
