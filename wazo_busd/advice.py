@@ -29,6 +29,8 @@ _FLOODS = {
 _ANY_AMI_EVENT = '{ami_event}'
 _DERIVED = {'call_id': 'a call_id', 'conference_id': 'a conference_id', 'agent_id': 'an agent_id'}
 _USUAL_HEADERS = ('name', 'origin_uuid', 'required_acl', 'required_access', 'tenant_uuid', 'timestamp')
+_FEW = 10
+"""Of which part of what a pattern gets it is not told that only hosts of 2019 send it: less than one in ten."""
 _NOT_LISTED = ('busd.', 'stasis.')
 """How the keys begin of what the catalogue does not list: derived events, and what Asterisk itself publishes."""
 
@@ -80,6 +82,22 @@ class Advice:
                 names = ', '.join(each.name for each in got[:3])
                 text = f'{item!r} gets {names} and not the other {len(more) - len(got)} of {wide!r}: * is one word'
                 yield self._problem(handler, item, text, f'did you mean {wide}?')
+        yield from self._about_the_past(handler, item, got)
+
+    def _about_the_past(self, handler: Handler, item: str, got: Sequence[Entry]) -> Iterator[Problem]:
+        """The events that a pattern gets from hosts of 2019, and the whole match gets from none of today."""
+        past = [each for each in got if not any(self._brings_today(one, each) for one in handler.match.items)]
+        if past and len(past) * _FEW >= len(got):
+            names = ', '.join(each.name for each in past)
+            keys = ', '.join(dict.fromkeys(key for each in past for key in each.keys))
+            text = (
+                f'{item!r} gets {names} from hosts of 2019 alone: '
+                f'hosts of today send {"them" if len(past) > 1 else "it"} on {keys}'
+            )
+            yield self._problem(handler, item, text, f'write {names} instead' if past == got else f'add {names}')
+
+    def _brings_today(self, item: str, entry: Entry) -> bool:
+        return bool(self._got(item, [entry])) if is_name(item) else entry.comes_today_on(item)
 
     def meant(self, pattern: str) -> tuple[str, ...]:
         """What was perhaps meant by a pattern that no known event fits, best first."""

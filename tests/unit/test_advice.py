@@ -170,6 +170,58 @@ def test_an_event_that_a_pattern_fits_is_among_those_that_it_gets(pattern: str, 
     assert not Matcher([pattern]).matches(key) or entry.comes_on(pattern)
 
 
+# ---- patterns that only hosts of 2019 send a key for
+
+
+@pytest.mark.parametrize(
+    ('pattern', 'names', 'today', 'hint'),
+    [
+        (
+            'service.deregistered.*',
+            'service_deregistered',
+            'it on service.registered.{service_name}',
+            'write service_deregistered instead',
+        ),
+        (
+            'conferences.*.participants.mute',
+            'conference_participant_unmuted',
+            'it on conferences.{conference_id}.particpants.mute',
+            'add conference_participant_unmuted',
+        ),
+        (
+            'config.queue.#',
+            'queue_created, queue_edited, queue_deleted',
+            'them on config.queues.created, config.queues.edited, config.queues.deleted',
+            'write queue_created, queue_edited, queue_deleted instead',
+        ),
+    ],
+)
+def test_a_key_that_only_hosts_of_2019_send_is_told_with_that_of_today(
+    host: Host, pattern: str, names: str, today: str, hint: str
+) -> None:
+    what = f'{pattern!r} gets {names} from hosts of 2019 alone: hosts of today send {today}'
+
+    assert host.warnings(match=[pattern]) == [host.warning(5, f'handlers.calls.match[0]: {what}', hint)]
+
+
+@pytest.mark.parametrize(
+    'other',
+    [
+        'conference_participant_unmuted',
+        'conferences.*.particpants.mute',
+        'conferences.*.particpants.#',
+    ],
+)
+def test_where_another_item_brings_it_from_hosts_of_today_nothing_is_told(host: Host, other: str) -> None:
+    warnings = host.warnings(match=['conferences.*.participants.mute', other])
+
+    assert [each for each in warnings if '2019' in each.message] == []
+
+
+def test_a_name_brings_an_event_from_hosts_of_both_eras(host: Host) -> None:
+    assert host.warnings(match=['service_deregistered']) == []
+
+
 # ---- patterns that get too much
 
 
@@ -361,7 +413,8 @@ def test_an_ami_event_that_is_not_known_is_no_reason_to_propose_the_flood(host: 
         ['faxes.#'],
         ['conferences.#'],
         ['conferences.*.particpants.mute'],
-        ['service.deregistered.*'],
+        ['service.registered.*'],
+        ['config.#'],
         ['status.agent'],
         ['ami.Hangup'],
         ['ami.QueueMemberStatus', 'QueueCallerJoin'],

@@ -152,12 +152,19 @@ class Entry(_Part):
         A placeholder stands for a number or a UUID where it is one, else for one word or several, and never for none:
         hosts of 2019 write the dots of an id as they are.
         """
-        asked = '.'.join(_ID if _IS_ID.fullmatch(word) else word for word in pattern.split('.'))
-        return any(overlap(asked, PLACEHOLDER.sub(self._words, key)) for key in (*self.keys, *self.keys_2019))
+        return self._is_sent(pattern, (*self.keys, *self.keys_2019))
+
+    def comes_today_on(self, pattern: str) -> bool:
+        """Whether a host of today can send it with a key that fits `pattern`."""
+        return self._is_sent(pattern, self.keys)
 
     def is_on_page_on(self, pattern: str) -> bool:
         """Whether Wazo's page gives a key for it that fits `pattern` and that no host sends."""
         return any(overlap(pattern, key) for key in self.keys_page)
+
+    def _is_sent(self, pattern: str, keys: tuple[str, ...]) -> bool:
+        asked = '.'.join(_ID if _IS_ID.fullmatch(word) else word for word in pattern.split('.'))
+        return any(overlap(asked, PLACEHOLDER.sub(self._words, key)) for key in keys)
 
     def _words(self, placeholder: re.Match[str]) -> str:
         field = self.fields.get(placeholder[1])

@@ -374,6 +374,20 @@ def test_an_event_comes_on_a_pattern_if_a_host_sends_a_key_that_fits(name: str, 
     assert known(name).comes_on(pattern) is comes
 
 
+@pytest.mark.parametrize(
+    ('name', 'pattern', 'comes'),
+    [
+        ('service_deregistered', 'service.deregistered.*', False),
+        ('service_deregistered', 'service.registered.*', True),
+        ('service_deregistered', 'service.#', True),
+        ('call_created', 'calls.call.created', True),
+        ('call_created', 'calls.*', False),
+    ],
+)
+def test_an_event_comes_today_on_a_pattern_if_a_key_of_today_fits(name: str, pattern: str, comes: bool) -> None:
+    assert known(name).comes_today_on(pattern) is comes
+
+
 def test_what_stands_for_a_placeholder_of_a_family_has_a_letter() -> None:
     family = known('users_forwards_{forward_name}_updated')
 
