@@ -18,6 +18,7 @@ from wazo_busd.errors import Problem
 from wazo_busd.event import Event
 from wazo_busd.handler import Handler
 from wazo_busd.match import bindings_of, is_name
+from wazo_busd.obstacle import Obstacles
 from wazo_busd.patterns import includes
 
 _FLOODS = {
@@ -47,12 +48,16 @@ class Advice:
 
     def received(self, handler: Handler) -> list[Entry]:
         """The known events that a handler can get; of a family, such as AMI, its known members."""
-        return list({entry.name: entry for item in handler.match.items for entry in self._got(item)}.values())
+        obstacles = Obstacles(handler.config)
+        got = {entry.name: entry for item in handler.match.items for entry in self._got(item)}
+        return [entry for entry in got.values() if not obstacles.of(entry)]
 
     def warnings(self, handler: Handler) -> Iterator[Problem]:
         """What will surprise about a handler."""
         for item in handler.match.items:
             yield from self._about(handler, item)
+        for each in Obstacles(handler.config).surprises({item: self._got(item) for item in handler.match.items}):
+            yield self._document.problem(('handlers', handler.name, *each.place), each.text, each.hint)
         yield from self._twice(handler)
         yield from self._fields(handler)
 
@@ -152,7 +157,8 @@ class Advice:
 
     def gets(self, handler: Handler, entry: Entry) -> bool:
         """Whether a handler can get an event; of a family, any of its members."""
-        return any(self._got(item, [entry]) for item in handler.match.items)
+        matches = any(self._got(item, [entry]) for item in handler.match.items)
+        return matches and not Obstacles(handler.config).of(entry)
 
     def _got(self, item: str, among: Sequence[Entry] | None = None) -> list[Entry]:
         entries = self._entries if among is None else among

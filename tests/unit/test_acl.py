@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wazo_busd.acl import Access, mistake
+from wazo_busd.acl import ANY_ID, Access, mistake
 
 USER = '2e752722-0864-4665-887d-a78a024cf7c7'
 
@@ -146,3 +146,62 @@ def test_a_pattern_of_access_that_can_be_meant_is_no_mistake(pattern: str) -> No
 )
 def test_a_pattern_of_access_that_cannot_be_meant_is_explained(pattern: str, said: str) -> None:
     assert mistake(pattern) == said
+
+
+# ---- what can be let through, by the form of an access
+
+
+@pytest.mark.parametrize(
+    ('patterns', 'forms', 'found'),
+    [
+        (['events.calls.*'], [f'events.calls.{ANY_ID}'], True),
+        (['events.calls.#'], [f'events.calls.{ANY_ID}'], True),
+        (['events.call*'], [f'events.calls.{ANY_ID}'], False),
+        ([f'events.calls.{USER}'], [f'events.calls.{ANY_ID}'], True),
+        (['events.calls.2e7*'], [f'events.calls.{ANY_ID}'], True),
+        (['events.calls.None'], [f'events.calls.{ANY_ID}'], True),
+        (['events.calls.me'], [f'events.calls.{ANY_ID}'], False),
+        (['events.calls.created'], [f'events.calls.{ANY_ID}'], False),
+        (['events.calls.call.created'], [f'events.calls.{ANY_ID}'], False),
+        (['events.calls'], [f'events.calls.{ANY_ID}'], False),
+        (['events.faxes.#'], [f'events.calls.{ANY_ID}'], False),
+        (['events.faxes.outbound.*.failed'], ['events.faxes.outbound.#.failed'], True),
+        (['events.faxes.outbound.*.*.failed'], ['events.faxes.outbound.#.failed'], True),
+        (['events.faxes.outbound.failed'], ['events.faxes.outbound.#.failed'], False),
+        (['event.call_*'], [f'events.calls.{ANY_ID}', 'event.call_created'], True),
+        (['events.faxes.#', 'events.calls.#'], [f'events.calls.{ANY_ID}'], True),
+        (['events.calls.#', '!events.calls.#'], [f'events.calls.{ANY_ID}'], False),
+        (['events.calls.#', '!events.calls.*'], [f'events.calls.{ANY_ID}'], False),
+        (['events.calls.#', f'!events.calls.{USER}'], [f'events.calls.{ANY_ID}'], True),
+        (['events.#', '!event.call_*'], [f'events.calls.{ANY_ID}', 'event.call_created'], False),
+        (['events.#', '!events.faxes.outbound.*.failed'], ['events.faxes.outbound.#.failed'], True),
+        (['!events.calls.#'], ['events.faxes'], False),
+        (['#'], [], False),
+    ],
+)
+def test_of_a_form_it_is_known_whether_some_access_can_be_let_through(
+    patterns: list[str], forms: list[str], found: bool
+) -> None:
+    assert Access(patterns).can_allow(*forms) is found
+
+
+@settings(deadline=None)
+@given(some_patterns, st.lists(st.text(st.sampled_from(f'ab.{ANY_ID}#'), max_size=6), max_size=2), st.data())
+def test_what_is_let_through_is_of_a_form_that_can_be(
+    patterns: list[str], forms: list[str], data: st.DataObject
+) -> None:
+    ids, texts = st.text(st.sampled_from('ab'), max_size=2), st.text(st.sampled_from('ab.'), max_size=3)
+    required = [
+        ''.join(data.draw({ANY_ID: ids, '#': texts}[letter]) if letter in (ANY_ID, '#') else letter for letter in form)
+        for form in forms
+    ]
+
+    assert not Access(patterns).allows(*required) or Access(patterns).can_allow(*forms)
+
+
+@pytest.mark.parametrize(
+    ('patterns', 'found'),
+    [(['!events.calls.#'], True), (['!a', '!b'], True), (['!a', 'b'], False), (['b'], False)],
+)
+def test_it_is_known_whether_patterns_only_take_away(patterns: list[str], found: bool) -> None:
+    assert Access(patterns).only_takes is found

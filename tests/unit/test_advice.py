@@ -439,6 +439,65 @@ def test_an_event_that_no_host_sends_any_more_is_told(host: Host) -> None:
     assert warning.message == "handlers.calls.match[0]: no host sends 'call_form_result' since Wazo 19.04"
 
 
+# ---- what the keys that filter keep away
+
+TENANT = 'bd72b051-fd14-40be-9c3d-6b5fe65271ca'
+USER = '2e752722-0864-4665-887d-a78a024cf7c7'
+
+
+@pytest.mark.parametrize(
+    ('keys', 'place', 'text'),
+    [
+        (
+            {'match': 'call_created', 'acl': 'events.faxes.#'},
+            'acl',
+            'no event that it matches requires an access that these patterns give',
+        ),
+        ({'match': 'call_created', 'acl': '!events.faxes.#'}, 'acl', 'no pattern gives anything'),
+        (
+            {'match': 'call_created', 'acl': 'events.calls.me'},
+            'acl[0]',
+            "me in 'events.calls.me' is the user of a token",
+        ),
+        ({'match': 'ami.Hangup', 'users': USER}, 'users', 'no event that it matches names a user'),
+        ({'match': 'ami.Hangup', 'tenants': [TENANT]}, 'tenants', 'no event that it matches names a tenant'),
+    ],
+    ids=str,
+)
+def test_a_handler_that_its_filter_keeps_everything_from_is_told(
+    host: Host, keys: dict[str, object], place: str, text: str
+) -> None:
+    (warning,) = host.warnings(**keys)
+    advice, handler = host.handler(**keys)
+
+    assert (warning.line, warning.message.startswith(f'handlers.calls.{place}: {text}'), advice.received(handler)) == (
+        6,
+        True,
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    'keys',
+    [
+        {'match': 'calls.#', 'acl': 'events.calls.*'},
+        {'match': ['calls.#', 'ami.Hangup'], 'acl': ['events.#', f'!events.calls.{USER}']},
+        {'match': 'calls.#', 'users': USER, 'tenants': TENANT},
+        {'match': 'faxes.#', 'users': USER},
+        {'match': 'busd.#', 'tenants': TENANT},
+    ],
+    ids=str,
+)
+def test_a_filter_that_lets_something_through_gives_no_advice(host: Host, keys: dict[str, object]) -> None:
+    assert host.warnings(**keys) == []
+
+
+def test_what_the_filter_keeps_away_is_not_received(host: Host) -> None:
+    advice, handler = host.handler(match=['Hangup', 'user_missed_call'], tenants=TENANT)
+
+    assert [entry.name for entry in advice.received(handler)] == ['user_missed_call']
+
+
 # ---- what a handler receives
 
 
@@ -495,3 +554,22 @@ def test_it_is_known_whether_a_handler_gets_an_event(host: Host, match: list[str
 
     assert entry
     assert advice.gets(handler, entry) is gets
+
+
+@pytest.mark.parametrize(
+    ('keys', 'gets'),
+    [
+        ({'acl': 'events.calls.#'}, True),
+        ({'acl': 'events.faxes.#'}, False),
+        ({'acl': '!events.faxes.#'}, False),
+        ({'acl': 'events.calls.me'}, False),
+        ({'users': USER, 'tenants': TENANT}, True),
+    ],
+    ids=str,
+)
+def test_a_handler_whose_filter_keeps_an_event_away_does_not_get_it(
+    host: Host, keys: dict[str, object], gets: bool
+) -> None:
+    advice, handler = host.handler(match='calls.#', **keys)
+
+    assert advice.gets(handler, catalogue.known('call_created')) is gets

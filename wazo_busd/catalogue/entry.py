@@ -162,10 +162,14 @@ class Entry(_Part):
         """Whether Wazo's page gives a key for it that fits `pattern` and that no host sends."""
         return any(overlap(pattern, key) for key in self.keys_page)
 
+    def is_id(self, placeholder: str) -> bool:
+        """Whether a number or a UUID stands for a placeholder, given without its braces."""
+        field = self.fields.get(placeholder)
+        return 'uuid' in placeholder or (field is not None and field.type == 'integer')
+
     def _is_sent(self, pattern: str, keys: tuple[str, ...]) -> bool:
         asked = '.'.join(_ID if _IS_ID.fullmatch(word) else word for word in pattern.split('.'))
         return any(overlap(asked, PLACEHOLDER.sub(self._words, key)) for key in keys)
 
     def _words(self, placeholder: re.Match[str]) -> str:
-        field = self.fields.get(placeholder[1])
-        return _ID if 'uuid' in placeholder[1] or (field is not None and field.type == 'integer') else '*.#'
+        return _ID if self.is_id(placeholder[1]) else '*.#'

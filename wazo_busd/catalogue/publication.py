@@ -128,7 +128,7 @@ def publication(
     metadata: dict[str, Any] = {'name': name, 'origin_uuid': origin}
     of_users = {f'user_uuid:{uuid}': True for uuid in concerned}
     if era == '2019':
-        metadata |= required if _has_acl_2019(entry) else {}
+        metadata |= required if has_acl_2019(entry) else {}
         of_users = of_users or _nobody_2019(entry)
         return Publication(exchange or 'xivo', routing_key, {**metadata, **of_users}, {**metadata, 'data': said})
     metadata |= {
@@ -165,6 +165,11 @@ def fill(
     return PLACEHOLDER.sub(value, template)
 
 
+def has_acl_2019(entry: Entry) -> bool:
+    """Whether hosts of 2019 named an access: of AMI, services and the configuration only for what users change."""
+    return bool(entry.acl) or entry.service not in _WITHOUT_ACL_2019 or entry.name.startswith(_WITH_ACL_2019)
+
+
 def _value(placeholder: str, data: Mapping[str, Any], more: Mapping[str, Any], name: str) -> Any:
     if placeholder in more:
         return more[placeholder]
@@ -179,11 +184,6 @@ def _value(placeholder: str, data: Mapping[str, Any], more: Mapping[str, Any], n
     if value is None or isinstance(value, (Mapping, list)):
         value = _DEFAULTS.get(placeholder, _OTHER_UUID if 'uuid' in placeholder else '1')
     return value
-
-
-def _has_acl_2019(entry: Entry) -> bool:
-    """Whether it named an access: AMI, services, and of the configuration all but what users change did not."""
-    return bool(entry.acl) or entry.service not in _WITHOUT_ACL_2019 or entry.name.startswith(_WITH_ACL_2019)
 
 
 def _nobody_2019(entry: Entry) -> dict[str, bool]:

@@ -52,6 +52,14 @@ def test_known_events_are_counted_and_named(shell: Shell, match: str, said: str)
     assert shell('check', '-c', str(shell.config)).stdout.splitlines()[1] == f'  {said}'
 
 
+def test_what_the_filter_keeps_away_is_told_and_not_counted(shell: Shell) -> None:
+    shell.handlers('calls: {plugin: log, match: call_created, acl: events.faxes.#}')
+
+    said = shell('check', '-c', str(shell.config))
+
+    assert (said.exit_code, said.stdout.splitlines()[1], said.stderr.count('warning: ')) == (0, '  no known event', 1)
+
+
 def test_the_mistake_of_wazos_page_is_told_with_line_and_cure(shell: Shell) -> None:
     shell.handlers(SURPRISING)
 

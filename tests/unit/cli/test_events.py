@@ -280,6 +280,19 @@ def test_the_configured_handlers_that_would_get_it_are_named(shell: Shell) -> No
     assert getting(shell, 'call_created') == f'handlers of {shell.config} that would get it: by-name, by-pattern'
 
 
+def test_a_handler_that_its_filter_keeps_the_event_from_is_not_named(shell: Shell) -> None:
+    shell.handlers(
+        """
+        faxes-alone: {plugin: log, match: call_created, acl: events.faxes.#}
+        nothing: {plugin: log, match: call_created, acl: "!events.faxes.#"}
+        reserved: {plugin: log, match: call_created, acl: events.calls.me}
+        calls: {plugin: log, match: call_created, acl: events.calls.*}
+        """
+    )
+
+    assert getting(shell, 'call_created').endswith(' would get it: calls')
+
+
 def test_an_alias_in_the_configuration_counts(shell: Shell) -> None:
     shell.handlers('tenants: {plugin: log, match: auth_tenant_created}')
 
