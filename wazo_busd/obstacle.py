@@ -64,8 +64,7 @@ class Obstacles:
         for key in ('tenants', 'users') if told else ('tenants', 'users', 'acl'):
             kept = [item for item, each in obstacles.items() if each and all(key in keys for keys in each)]
             if kept:
-                what = 'that it matches' if len(kept) == len(matched) else f'of {", ".join(map(repr, kept))}'
-                yield _kept(key, what, [entry for item in kept for entry in matched[item]])
+                yield _kept(key, kept if len(kept) < len(matched) else [], [e for item in kept for e in matched[item]])
 
     def _about_patterns(self) -> Iterator[Surprise]:
         if self._access is None:
@@ -79,15 +78,17 @@ class Obstacles:
                 yield Surprise(('acl', number), text, 'write the UUID of the user instead of me')
 
 
-def _kept(key: str, what: str, entries: Sequence[Entry]) -> Surprise:
-    if key == 'tenants':
-        return Surprise((key,), f'no event {what} names a tenant, so nothing is let through', 'take tenants out')
-    if key == 'users':
-        of_tenant = any(entry.scope == 'tenant' for entry in entries)
-        hint = 'tenants lets through what is for all users of a tenant' if of_tenant else 'take users out'
-        return Surprise((key,), f'no event {what} names a user, so nothing is let through', hint)
-    text = f'no event {what} requires an access that these patterns give, so nothing is let through'
-    return Surprise((key,), text, f'{entries[0].name} requires {entries[0].required_acl}')
+def _kept(key: str, items: Sequence[str], entries: Sequence[Entry]) -> Surprise:
+    """What a key keeps away: of some items of the match, or of all if none is given."""
+    what = f'of {", ".join(map(repr, items))}' if items else 'that it matches'
+    if key == 'acl':
+        text = f'no event {what} requires an access that these patterns give, so none is let through'
+        return Surprise((key,), text, f'{entries[0].name} requires {entries[0].required_acl}')
+    text = f'no event {what} names a {key.removesuffix("s")}, so none is let through'
+    if key == 'users' and any(entry.scope == 'tenant' for entry in entries):
+        return Surprise((key,), text, 'tenants lets through what is for all users of a tenant')
+    them = 'them' if len(items) > 1 else 'it'
+    return Surprise((key,), text, f'match {them} in a handler without {key}' if items else f'take {key} out')
 
 
 def _names_tenant(entry: Entry) -> bool:

@@ -131,17 +131,23 @@ def test_what_has_no_obstacle_the_filter_can_let_through(keys: dict[str, Any]) -
         (
             ['Hangup'],
             {'tenants': TENANT},
-            [('tenants', 'no event that it matches names a tenant, so nothing is let through', 'take tenants out')],
+            [('tenants', 'no event that it matches names a tenant, so none is let through', 'take tenants out')],
         ),
         (
             ['Hangup', 'Cdr', 'call_created'],
             {'tenants': TENANT},
-            [('tenants', "no event of 'Hangup', 'Cdr' names a tenant, so nothing is let through", 'take tenants out')],
+            [
+                (
+                    'tenants',
+                    "no event of 'Hangup', 'Cdr' names a tenant, so none is let through",
+                    'match them in a handler without tenants',
+                )
+            ],
         ),
         (
             ['Hangup'],
             {'users': USER},
-            [('users', 'no event that it matches names a user, so nothing is let through', 'take users out')],
+            [('users', 'no event that it matches names a user, so none is let through', 'take users out')],
         ),
         (
             ['line_status_updated'],
@@ -149,7 +155,7 @@ def test_what_has_no_obstacle_the_filter_can_let_through(keys: dict[str, Any]) -
             [
                 (
                     'users',
-                    'no event that it matches names a user, so nothing is let through',
+                    'no event that it matches names a user, so none is let through',
                     'tenants lets through what is for all users of a tenant',
                 )
             ],
@@ -160,7 +166,7 @@ def test_what_has_no_obstacle_the_filter_can_let_through(keys: dict[str, Any]) -
             [
                 (
                     'acl',
-                    "no event of 'call_created' requires an access that these patterns give, so nothing is let through",
+                    "no event of 'call_created' requires an access that these patterns give, so none is let through",
                     'call_created requires events.calls.{user_uuid}',
                 )
             ],
