@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from io import StringIO
 from pathlib import Path
 
@@ -16,6 +18,13 @@ from tests.support import Service
 from tools.rabbitmq_node import RabbitmqNode
 from wazo_busd.bus import ConsumerState
 from wazo_busd.outcome import Outcome
+
+ARCHITECTURE = Path(__file__).parents[2] / 'docs' / 'architecture.md'
+
+DOCUMENTED = re.findall(
+    r"'(.*?)'", re.findall(r'^rabbitmqctl set_permissions .*$', ARCHITECTURE.read_text(), re.MULTILINE)[0]
+)
+"""What the documents say that the daemon's user may configure, write and read."""
 
 
 def bindings(broker: Broker) -> set[tuple[str, str, str]]:
@@ -54,7 +63,7 @@ async def test_a_namespace_names_everything(broker: Broker, make_station: MakeSt
 
 async def test_least_privilege_is_enough(broker: Broker, make_station: MakeStation, service: Service) -> None:
     await _declare_upstreams(service)
-    _add_user(broker, r'^wazo-busd(\..*)?$', r'^wazo-busd(\..*)?$', r'^(xivo|wazo-headers|wazo-busd(\..*)?)$')
+    _add_user(broker, *DOCUMENTED)
     station = await make_station(broker, username='lean', password='secret')
 
     calls = await station.attach('calls', 'calls.#')
@@ -84,6 +93,21 @@ async def test_a_right_that_is_given_later_is_enough(
     await station.told('may not use')
 
     broker.node.ctl('set_permissions', '-p', broker.vhost, 'lean', '.*', '.*', '.*')
+
+    await station.consuming('calls')
+
+
+async def test_the_command_in_the_log_can_be_pasted(
+    broker: Broker, make_station: MakeStation, service: Service, log: StringIO
+) -> None:
+    await _declare_upstreams(service)
+    _add_user(broker, '^$', '^$', '^$')
+    station = await make_station(broker, username='lean', password='secret')
+    station.attach_soon('calls', 'calls.#')
+    await station.told('may not use')
+    _, _, pasted = log.getvalue().partition('; rabbitmqctl ')
+
+    broker.node.ctl(*shlex.split(pasted.partition('"')[0]))
 
     await station.consuming('calls')
 

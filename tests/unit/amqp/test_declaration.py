@@ -29,8 +29,8 @@ from wazo_busd.topology import HandlerQueue, Hub
 
 QUEUE, DEAD = 'wazo-busd.fax', 'wazo-busd.fax.dead'
 PERMISSIONS = (
-    "rabbitmqctl set_permissions -p '/' 'guest' '^wazo-busd(\\..*)?$' '^wazo-busd(\\..*)?$' "
-    "'^(xivo|wazo-headers|wazo-busd(\\..*)?)$'"
+    "rabbitmqctl set_permissions -p '/' 'guest' '^wazo-busd([.].*)?$' '^wazo-busd([.].*)?$' "
+    "'^(xivo|wazo-headers|wazo-busd([.].*)?)$'"
 )
 
 Call = tuple[str, ...]
@@ -383,6 +383,14 @@ async def test_an_exchange_of_wazo_that_we_may_not_use_is_told_once(bench: Bench
         await bench.declarer.declare_hub(link)
 
         assert [line['exchange'] for line in log_lines(log, 'upstream_missing')] == ['xivo']
+
+
+async def test_the_command_in_the_log_is_as_it_is_typed(bench: Bench, log: StringIO) -> None:
+    async with linked() as (broker, link):
+        broker.answers[Exchange.Declare] = not_allowed
+        await bench.declarer.declare_hub(link)
+
+    assert PERMISSIONS in log.getvalue()
 
 
 async def test_an_exchange_of_wazo_that_is_there_again_is_told(bench: Bench, log: StringIO) -> None:
