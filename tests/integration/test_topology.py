@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import Broker, require_broker
 from tests.integration.conftest import MakeStation, Station
-from tests.support import Service
+from tests.support import Service, eventually
 from tools.rabbitmq_node import RabbitmqNode
 from wazo_busd.bus import ConsumerState
 from wazo_busd.outcome import Outcome
@@ -71,6 +71,30 @@ async def test_least_privilege_is_enough(broker: Broker, make_station: MakeStati
 
     (await calls.count(1))[0].settle(Outcome.DONE)
     assert station.state('calls') is ConsumerState.CONSUMING
+
+
+async def test_upstreams_that_the_least_privileged_miss_are_told_until_they_are_there(
+    broker: Broker, make_station: MakeStation, service: Service
+) -> None:
+    _add_user(broker, *DOCUMENTED)
+    station = await make_station(broker, username='lean', password='secret')
+    calls = await station.attach('calls', 'calls.#')
+    lacking = station.bus.status().summary
+
+    await _declare_upstreams(service)
+    await eventually(lambda: 'does not exist' not in station.bus.status().summary, station.changed)
+    await service.send('wazo-headers', 'calls.missed', b'{}', {})
+    await calls.count(1)
+
+    connected = f'connected to {broker.host}:{broker.port}'
+    assert lacking.split('; ') == [
+        connected,
+        "the exchange xivo does not exist, and the user 'lean' may not make it",
+        "the exchange wazo-headers does not exist, and the user 'lean' may not make it",
+        'start the Wazo services, which make it: wazo-service start',
+        'or let an administrator declare it once',
+    ]
+    assert station.bus.status().summary == connected
 
 
 async def test_a_missing_right_is_told_with_the_command_that_gives_it(

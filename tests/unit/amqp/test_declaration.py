@@ -93,7 +93,8 @@ class Bench:
 
     def __init__(self, path: Path, config: BusConfig | None = None) -> None:
         self.ledger = Ledger(path / 'bindings.json', 'test')
-        self.declarer = Declarer(config or BusConfig(), self.ledger)
+        self.changes = 0
+        self.declarer = Declarer(config or BusConfig(), self.ledger, self._changed)
 
     async def declare(self, queue: HandlerQueue, refuse: Refuse = lambda call, arguments: None) -> FakeChannel:
         channel = FakeChannel(refuse)
@@ -104,6 +105,9 @@ class Bench:
         with pytest.raises(BusError) as refused:
             await self.declare(queue, refuse)
         return refused.value
+
+    def _changed(self) -> None:
+        self.changes += 1
 
 
 @pytest.fixture
@@ -383,6 +387,93 @@ async def test_an_exchange_of_wazo_that_we_may_not_use_is_told_once(bench: Bench
         await bench.declarer.declare_hub(link)
 
         assert [line['exchange'] for line in log_lines(log, 'upstream_missing')] == ['xivo']
+
+
+def not_there(*names: str) -> Callable[[Exchange.Declare], Sequence[FrameTypes]]:
+    """What a broker says that lacks some exchanges, to a user who may not make them."""
+
+    def answer(frame: Exchange.Declare) -> Sequence[FrameTypes]:
+        if frame.exchange not in names:
+            return [Exchange.DeclareOk()]
+        if frame.passive:
+            return [Channel.Close(404, f"NOT_FOUND - no exchange '{frame.exchange}' in vhost '/'", 40, 10)]
+        text = f"ACCESS_REFUSED - access to exchange '{frame.exchange}' in vhost '/' refused for user 'guest'"
+        return [Channel.Close(403, text, 40, 10)]
+
+    return answer
+
+
+START = 'start the Wazo services, which make it: wazo-service start; or let an administrator declare it once'
+
+
+async def test_an_exchange_of_wazo_that_is_not_there_and_that_we_may_not_make_is_told_so(
+    bench: Bench, log: StringIO
+) -> None:
+    async with linked() as (broker, link):
+        broker.answers[Exchange.Declare] = not_there('xivo')
+        await bench.declarer.declare_hub(link)
+
+        (line,) = log_lines(log, 'upstream_missing')
+        assert (line['exchange'], line['type'], line['error'], line['hint']) == (
+            'xivo',
+            'topic',
+            "the exchange xivo does not exist, and the user 'guest' may not make it",
+            START,
+        )
+
+
+async def test_an_exchange_of_wazo_that_is_there_in_the_end_but_that_we_may_not_use_is_told_again(
+    bench: Bench, log: StringIO
+) -> None:
+    async with linked() as (broker, link):
+        broker.answers[Exchange.Declare] = not_there('xivo')
+        await bench.declarer.declare_hub(link)
+        broker.answers[Exchange.Declare] = not_allowed
+        await bench.declarer.declare_hub(link)
+
+        assert [line['hint'] for line in log_lines(log, 'upstream_missing')] == [START, PERMISSIONS]
+
+
+async def test_nothing_is_lacking_where_all_is_there(bench: Bench) -> None:
+    async with linked() as (_, link):
+        await bench.declarer.declare_hub(link)
+
+        assert (bench.declarer.lacks, bench.changes) == ([], 0)
+
+
+async def test_what_is_lacking_is_said_with_each_cure_once(bench: Bench) -> None:
+    async with linked() as (broker, link):
+        broker.answers[Exchange.Declare] = not_there('xivo', 'wazo-headers')
+        await bench.declarer.declare_hub(link)
+
+        assert bench.declarer.lacks == [
+            "the exchange xivo does not exist, and the user 'guest' may not make it",
+            "the exchange wazo-headers does not exist, and the user 'guest' may not make it",
+            START,
+        ]
+
+
+async def test_what_is_lacking_no_longer_is_not_said(bench: Bench) -> None:
+    async with linked() as (broker, link):
+        broker.answers[Exchange.Declare] = not_there('xivo', 'wazo-headers')
+        await bench.declarer.declare_hub(link)
+        del broker.answers[Exchange.Declare]
+        await bench.declarer.declare_hub(link)
+
+        assert bench.declarer.lacks == []
+
+
+async def test_whoever_wants_to_know_is_told_whenever_something_else_is_lacking(bench: Bench) -> None:
+    async with linked() as (broker, link):
+        broker.answers[Exchange.Declare] = not_there('xivo')
+        await bench.declarer.declare_hub(link)
+        await bench.declarer.declare_hub(link)
+        first = bench.changes
+        del broker.answers[Exchange.Declare]
+        await bench.declarer.declare_hub(link)
+        await bench.declarer.declare_hub(link)
+
+        assert (first, bench.changes) == (1, 2)
 
 
 async def test_the_command_in_the_log_is_as_it_is_typed(bench: Bench, log: StringIO) -> None:
