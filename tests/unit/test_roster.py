@@ -280,6 +280,14 @@ def test_a_name_that_no_event_has_is_a_problem_on_its_line_with_those_that_were_
     ]
 
 
+def test_a_family_is_named_as_yaml_wants_it(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    (problem,) = host.call('bell: {plugin: ringing, match: ami_event}').problems
+
+    assert problem.hint == "did you mean '{ami_event}'?"
+
+
 def test_a_name_that_is_the_whole_match_has_its_line_as_well(host: Host) -> None:
     host.drop_in('ringing', OPEN_BELL)
 

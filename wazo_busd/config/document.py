@@ -15,6 +15,9 @@ Place = tuple[str | int, ...]
 """The way from the top of the configuration to a value: keys of maps and indexes of lists."""
 
 _SECRET_KEY = re.compile(r'pass|pwd|secret|token|credential|key|url|auth|\bpin\b', re.IGNORECASE)
+_PLAIN = re.compile(r'[A-Za-z][A-Za-z0-9_.*#-]*')
+"""Names and patterns that need no quotes, in a list neither; none of them is a word such as `yes`."""
+
 _SHOWN = 40
 _LEAST_SECRET = 4
 
@@ -132,6 +135,11 @@ def is_secret(place: Place) -> bool:
 def shown(place: Place, text: str) -> str:
     """`text` as it may be shown: what is long, or may be a secret, is not."""
     return '…' if is_secret(place) or len(text) > _SHOWN else text
+
+
+def quoted(text: str) -> str:
+    """`text` as it is written in YAML: in quotes where without them it could be read as something else."""
+    return text if _PLAIN.fullmatch(text) else "'{}'".format(text.replace("'", "''"))
 
 
 def quoting_hint(place: Place, text: str) -> str:

@@ -51,7 +51,7 @@ def _pattern(value: str) -> str:
     if mistake:
         is_long = len(value.encode('utf-8', 'replace')) > patterns.KEY_LIMIT
         shorten = 'shorten it: # stands for any number of words, as in calls.#'
-        raise with_hint(mistake, shorten if is_long else 'as in calls.# or *.ended')
+        raise with_hint(mistake, shorten if is_long else "as in calls.# or '*.ended'")
     return value
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.config.conftest import Files, leaves
-from wazo_busd.config.document import Document, Origin, Place, dotted, is_secret, quoting_hint
+from wazo_busd.config.document import Document, Origin, Place, dotted, is_secret, quoted, quoting_hint
 from wazo_busd.config.reader import read
 from wazo_busd.errors import Problem
 
@@ -67,6 +68,29 @@ def test_a_secret_is_known_by_its_key(place: Place, secret: bool) -> None:
 )
 def test_a_hint_shows_the_quotes(place: Place, hint: str) -> None:
     assert quoting_hint(place, '0606') == hint
+
+
+@pytest.mark.parametrize(
+    ('text', 'written'),
+    [
+        ('calls.#', 'calls.#'),
+        ('ami.Hangup', 'ami.Hangup'),
+        ('fax_outbound_failed', 'fax_outbound_failed'),
+        ('*.ended', "'*.ended'"),
+        ('#.failed', "'#.failed'"),
+        ('{ami_event}', "'{ami_event}'"),
+        ('users_services_{service_name}_updated', "'users_services_{service_name}_updated'"),
+        ("it's", "'it''s'"),
+        ('', "''"),
+    ],
+)
+def test_a_text_has_quotes_where_yaml_wants_them(text: str, written: str) -> None:
+    assert quoted(text) == written
+
+
+@given(st.lists(st.text('ab-_*#{}[]!&%@\'",: 0', max_size=6), min_size=1).map('.'.join))
+def test_a_text_that_is_recommended_is_read_as_it_is(text: str) -> None:
+    assert yaml.safe_load(f'match: [calls.#, {quoted(text)}]')['match'] == ['calls.#', text]
 
 
 def test_a_problem_is_told_with_its_path_file_line_and_handler(files: Files) -> None:
