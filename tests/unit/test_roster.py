@@ -13,7 +13,7 @@ from textwrap import dedent
 import pytest
 
 from wazo_busd import roster, units
-from wazo_busd.config import load
+from wazo_busd.config import Configuration, load
 from wazo_busd.errors import Interrupted, Problem
 from wazo_busd.handler import FreeOptions
 from wazo_busd.roster import Roster
@@ -46,11 +46,19 @@ class Host:
 
     def call(self, handlers: str) -> Roster:
         """The roster of a configuration whose line 3 is the first of `handlers`."""
-        body = '\n'.join(f'  {line}' for line in dedent(handlers).strip().splitlines())
-        self.config.write_text(f'plugin_dirs: [plugins.d]\nhandlers:\n{body}\n')
-        configuration = load(self.config)
+        configuration = self._load(handlers)
         assert configuration.problems == ()
         return roster.call(configuration)
+
+    def told(self, handlers: str, top: str = 'plugin_dirs: [plugins.d]') -> list[str]:
+        """Everything that is wrong with a configuration, its roster included."""
+        configuration = self._load(handlers, top)
+        return [each.message for each in (*configuration.problems, *roster.call(configuration).problems)]
+
+    def _load(self, handlers: str, top: str = 'plugin_dirs: [plugins.d]') -> Configuration:
+        body = '\n'.join(f'  {line}' for line in dedent(handlers).strip().splitlines())
+        self.config.write_text(f'{top}\nhandlers:\n{body}\n')
+        return load(self.config)
 
     def at(self, line: int, message: str, *, handler: str = 'bell', hint: str = '') -> Problem:
         """A problem on a line of the configuration."""
@@ -226,8 +234,8 @@ def test_a_plugin_that_takes_any_event_needs_a_match(host: Host) -> None:
     ]
 
 
-@pytest.mark.parametrize('nothing', ['', ' null', ' ~'])
-def test_a_match_with_nothing_behind_it_is_none(host: Host, nothing: str) -> None:
+@pytest.mark.parametrize('nothing', [' null', ' ~'])
+def test_a_match_that_is_said_to_be_nothing_is_none(host: Host, nothing: str) -> None:
     host.drop_in('ringing', OPEN_BELL)
 
     assert host.call(f'bell:\n  plugin: ringing\n  match:{nothing}').problems == [
@@ -239,10 +247,20 @@ def test_a_match_with_nothing_behind_it_is_none(host: Host, nothing: str) -> Non
     ]
 
 
-def test_a_match_with_nothing_behind_it_leaves_the_plugins_own(host: Host) -> None:
+@pytest.mark.parametrize('nothing', ['', ' #.failed'])
+@pytest.mark.parametrize('bell', [BELL, OPEN_BELL])
+def test_a_match_with_nothing_behind_it_is_told_once(host: Host, bell: str, nothing: str) -> None:
+    host.drop_in('ringing', bell)
+
+    assert host.told(f'bell:\n  plugin: ringing\n  match:{nothing}') == [
+        'handlers.bell.match: nothing is written behind it'
+    ]
+
+
+def test_a_match_that_is_said_to_be_nothing_leaves_the_plugins_own(host: Host) -> None:
     host.drop_in('ringing', BELL)
 
-    assert host.call('bell:\n  plugin: ringing\n  match:').handlers['bell'].match.items == ('calls.#',)
+    assert host.call('bell:\n  plugin: ringing\n  match: null').handlers['bell'].match.items == ('calls.#',)
 
 
 def test_a_plugin_that_takes_any_event_is_content_with_a_match(host: Host) -> None:

@@ -131,7 +131,8 @@ def _kind_hint(details: ErrorDetails, way: Place, schema: Schema, document: Docu
     """What to write for a value of the wrong kind; as it was written, because a value may come from a secret."""
     kind, value, written = details['type'], details['input'], document.origin(here).text
     if kind == 'string_type' and value is None:
-        return _text_hint(way, schema)
+        is_empty = here in document.origins and not written
+        return f'{_text_hint(way, schema)}{"; one that begins with # is put in quotes" if is_empty else ""}'
     if kind == 'string_type' and isinstance(value, (bool, int, float, date)):
         return quoting_hint(here, written)
     if kind in ('int_type', 'float_type') and _DIGITS.fullmatch(written) and not is_secret(here):

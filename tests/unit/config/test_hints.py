@@ -7,6 +7,8 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.config.conftest import Files, only
+from wazo_busd.config import load
+from wazo_busd.errors import Problem
 
 LOOK = 'look at this line and the one above it'
 BRACES = 'put it in quotes, as in password: "${file:/path}"'
@@ -76,6 +78,12 @@ HANDLER = 'handlers: {calls: {plugin: log, '
             1,
             'handlers.calls.match: a pattern has at most 255 bytes, this one has 256',
             'shorten it: # stands for any number of words, as in calls.#',
+        ),
+        (
+            'handlers:\n  calls:\n    plugin: log\n    match:\n      - #.failed\n',
+            5,
+            'handlers.calls.match[0]: expected text, found nothing',
+            'one that begins with # is put in quotes',
         ),
         # texts
         ("bus: {vhost: ''}\n", 1, 'bus.vhost: expected a text that is not empty', 'write a text, or take it out'),
@@ -155,6 +163,54 @@ def test_a_tag_in_place_of_a_map_is_told_once(files: Files) -> None:
 def test_what_yaml_misreads_in_a_file_that_lost_hides_no_other_mistake(files: Files) -> None:
     files.write('conf.d/a.yml', 'bus: {password: 7}\n')
     assert len(files.load('bus: {password: !exec x}\n').problems) == 2
+
+
+@pytest.mark.parametrize(
+    ('key', 'hint'),
+    [
+        ('match', "# begins a comment: match: '#.failed'; or take the line out"),
+        ('acl', "# begins a comment: acl: '#'; or take the line out"),
+        ('tenants', 'write tenants: [UUID, …]; or take the line out, which lets all through'),
+        ('users', 'write users: [UUID, …]; or take the line out, which lets all through'),
+    ],
+)
+@pytest.mark.parametrize('comment', ['', ' #.failed', ' # [x]', '\n#      - x'])
+def test_what_narrows_a_handler_is_not_emptied_in_silence(files: Files, key: str, comment: str, hint: str) -> None:
+    path = files.write('config.yml', f'handlers:\n  calls:\n    plugin: log\n    {key}:{comment}\n')
+    assert load(path).problems == (
+        Problem(f'handlers.calls.{key}: nothing is written behind it', str(path), 4, handler='calls', hint=hint),
+    )
+
+
+@pytest.mark.parametrize('key', ['match', 'acl', 'tenants', 'users'])
+@pytest.mark.parametrize('null', ['null', '~'])
+def test_what_narrows_a_handler_may_be_said_to_be_nothing(files: Files, key: str, null: str) -> None:
+    loaded = files.load(f'handlers: {{calls: {{plugin: log, {key}: {null}}}}}\n')
+    assert (loaded.problems, getattr(loaded.config.handlers['calls'], key)) == ((), None)
+
+
+def test_a_key_that_is_emptied_in_the_file_that_wins_is_told_there(files: Files) -> None:
+    won = files.write('conf.d/a.yml', 'handlers: {fax: {tenants: }}\n')
+    text = 'handlers: {fax: {plugin: log, tenants: 2e752722-0864-4665-887d-a78a024cf7c7}}\n'
+    assert only(files.load(text).problems).file == str(won)
+
+
+def test_a_key_that_is_emptied_in_a_file_that_loses_is_not_told(files: Files) -> None:
+    files.write('conf.d/a.yml', 'handlers: {fax: {tenants: 2e752722-0864-4665-887d-a78a024cf7c7}}\n')
+    assert files.load('handlers: {fax: {plugin: log, tenants: }}\n').problems == ()
+
+
+def test_a_tag_in_place_of_tenants_is_told_once(files: Files) -> None:
+    assert 'is not supported here' in only(files.load(HANDLER + 'tenants: !x {}}}\n').problems).message
+
+
+def test_encryption_is_not_emptied_in_silence(files: Files) -> None:
+    problem = only(files.load('bus:\n  tls:\n#    ca_file: /etc/ssl/wazo.pem\n').problems)
+    assert (problem.line, problem.message, problem.hint) == (
+        2,
+        'bus.tls: nothing is written behind it',
+        'write tls: true, or tls: false',
+    )
 
 
 @pytest.mark.parametrize('text', ['bus:\n', 'bus: ~\n', 'bus:\n#  host: x\n'])
