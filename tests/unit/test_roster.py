@@ -269,6 +269,69 @@ def test_a_plugin_that_takes_any_event_is_content_with_a_match(host: Host) -> No
     assert host.call('bell: {plugin: ringing, match: calls.#}').handlers['bell'].match.items == ('calls.#',)
 
 
+# ---- what is told once
+
+BELL_WITH = 'bell:\n  plugin: ringing\n  '
+
+
+@pytest.mark.parametrize(
+    ('line', 'told'),
+    [
+        ('on: calls.#', 'handlers.bell: YAML reads the key on as true'),
+        ('events: calls.#', 'handlers.bell.events: unknown key'),
+        ('routing_key: calls.#', 'handlers.bell.routing_key: unknown key'),
+        ('macth: calls.#', 'handlers.bell.macth: unknown key'),
+        ('match: 606', 'handlers.bell.match: expected text, found a number'),
+        ('match: 0606', 'handlers.bell.match: YAML reads 0606 as the number 390'),
+        ('match: [calls.#, 0606]', 'handlers.bell.match[1]: YAML reads 0606 as the number 390'),
+        ('match: 2024-13-45', 'handlers.bell.match: YAML takes 2024-13-45 for a date, which it is not'),
+        ('match: !exec x', 'handlers.bell.match: the tag !exec is not supported here'),
+    ],
+)
+def test_a_match_that_is_wrong_is_told_once(host: Host, line: str, told: str) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    assert host.told(BELL_WITH + line) == [told]
+
+
+def test_a_match_that_is_missing_is_told_beside_a_key_that_means_something_else(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    assert host.told(BELL_WITH + 'timout: 5s') == [
+        'handlers.bell.timout: unknown key',
+        "handlers.bell: the plugin 'ringing' takes any event, so say which",
+    ]
+
+
+def test_a_name_that_no_event_has_is_told_beside_an_item_that_is_misread(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    assert host.told(BELL_WITH + 'match: [0606, zzzzzzzz]') == [
+        'handlers.bell.match[0]: YAML reads 0606 as the number 390',
+        'handlers.bell.match[1]: no event is called zzzzzzzz',
+    ]
+
+
+def test_the_name_of_a_plugin_that_is_misread_is_told_once(host: Host) -> None:
+    assert host.told('bell: {plugin: 0606}') == ['handlers.bell.plugin: YAML reads 0606 as the number 390']
+
+
+def test_a_concurrency_is_not_measured_by_a_prefetch_that_is_wrong(host: Host) -> None:
+    host.drop_in('ringing', BELL)
+
+    assert host.told(
+        'bell: {plugin: ringing, concurrency: 300}', 'plugin_dirs: [plugins.d]\nbus: {prefetch: 0500}'
+    ) == ['bus.prefetch: YAML reads 0500 as the number 320']
+
+
+def test_a_plugin_is_not_missed_where_its_directory_is_wrong(host: Host) -> None:
+    host.drop_in('ringing', BELL)
+
+    assert host.told('bell: {plugin: ringing}', 'plugin_dirs: 5') == [
+        'plugin_dirs: expected a list, as in [one, two], found a number'
+    ]
+
+
 # ---- names of events
 
 

@@ -46,7 +46,8 @@ class Document:
         origins: the origin of every value in the tree, by its place.
         problems: what could not be read.
         secrets: the secrets in the tree that were not written there; no problem shows one.
-        misread: the places whose value YAML takes for something else than was meant, which is told already.
+        misread: the places whose value, or whose key, YAML takes for something else than was meant, which is told
+            already.
     """
 
     tree: dict[str, Any] = field(default_factory=dict)
@@ -84,6 +85,15 @@ class Document:
                 text = text.replace(secret, '…')
         return text
 
+    def is_told(self, place: Place) -> bool:
+        """Whether what was written at `place` is wrong, which is told already: it is misread, or taken out again."""
+        if place in self.misread:
+            return True
+        value: Any = self.tree
+        for part in place:
+            value = value.get(part, ...) if isinstance(value, dict) else ...
+        return value is ... and place in self.origins
+
     def merge(self, other: Document) -> None:
         """Take over from `other` what this one does not say: maps merge, anything else is whole (Wazo's rule).
 
@@ -97,7 +107,10 @@ class Document:
         self.origins.update(
             {at: origin for at, origin in other.origins.items() if any(at[:length] in taken for length in lengths)}
         )
-        self.misread |= {at for at in other.misread if any(at[:length] in taken for length in lengths)}
+        # A key that was misread is in no tree, and so cannot have been taken.
+        self.misread |= {
+            at for at in other.misread if at not in other.origins or any(at[:length] in taken for length in lengths)
+        }
 
     def _merge(
         self, mine: dict[str, Any], theirs: Mapping[str, Any], place: Place, other: Document, taken: set[Place]

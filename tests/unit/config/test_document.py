@@ -132,6 +132,19 @@ def test_a_secret_too_short_to_be_one_spoils_no_text(secret: str, shown: str) ->
     assert Document(secrets={secret}).problem((), 'expected').message == shown
 
 
+def test_what_was_written_and_is_not_in_the_tree_any_more_is_told(files: Files) -> None:
+    document = read(files.write('a.yml', 'handlers: {calls: {plugin: 0606, match: 7}}\n'))
+    del document.tree['handlers']['calls']['match']
+    keys = ('plugin', 'match', 'timeout')
+    assert [document.is_told(('handlers', 'calls', key)) for key in keys] == [True, True, False]
+
+
+def test_a_key_that_is_misread_is_told_whatever_it_was_merged_with(files: Files) -> None:
+    document = read(files.write('a.yml', 'handlers: {calls: {plugin: log}}\n'))
+    document.merge(read(files.write('b.yml', 'handlers: {calls: {on: calls.#}}\n')))
+    assert document.is_told(('handlers', 'calls', 'on'))
+
+
 def tree_of(*trees: dict[str, Any]) -> dict[str, Any]:
     """What several files say together."""
     whole = Document()
