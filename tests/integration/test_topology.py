@@ -9,6 +9,7 @@ import re
 import shlex
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -174,7 +175,22 @@ async def test_a_refusal_says_what_differs_and_what_to_type(
 
     detail = await first.detail('calls', 'x-max-length')
     removal = f"rabbitmqctl delete_queue -p '{broker.vhost}' wazo-busd.calls"
-    assert all(part in detail for part in ("it has '1000'", "says '2000'", removal))
+    assert all(part in detail for part in ('it has 1000,', 'says 2000', removal))
+
+
+async def test_a_limit_that_a_queue_does_not_have_is_told_as_a_plain_number(
+    broker: Broker, station: Station, service: Service
+) -> None:
+    arguments: dict[str, Any] = {
+        'x-queue-type': 'quorum',
+        'x-max-length': 250_000,
+        'x-max-length-bytes': 2**28,
+        'x-overflow': 'drop-head',
+    }
+    await service.channel.declare_queue('wazo-busd.odd', durable=True, arguments=arguments)
+    station.attach_soon('odd', '#')
+
+    assert 'another x-expires: it has none, the configuration says 1209600000; ' in await station.detail('odd', 'has')
 
 
 async def test_a_refused_queue_is_consumed_when_the_cause_is_gone(

@@ -29,6 +29,7 @@ REFUSALS = (
 """What the broker says to what it will not do; it closes the channel with it."""
 
 _INEQUIVALENT = re.compile(r"inequivalent arg '([^']+)'.*received (.+?) but current is (.+)$")
+_VALUE = re.compile(r"^(?:the value )?'(.*?)'(?: of type '\w+')?$")
 _IS_CLASSIC = re.compile(r"inequivalent arg 'x-queue-type'.*current is 'classic'")
 
 
@@ -224,8 +225,12 @@ class Declarer:
             return BusError(f'{what} belongs to another connection alone', 'rabbitmqctl list_queues name owner_pid')
         match = _INEQUIVALENT.search(text)
         if match:
+            wanted, found = (_VALUE.sub(r'\1', value) for value in match.groups()[1:])
+            if wanted == found:
+                # They differ in what the broker says of them besides.
+                wanted, found = match.groups()[1:]
             return BusError(
-                f'{what} exists with another {match[1]}: it has {match[3]}, the configuration says {match[2]}',
+                f'{what} exists with another {match[1]}: it has {found}, the configuration says {wanted}',
                 f'put the old value back, or delete what exists: {self._removal(what)}',
             )
         return BusError(f'the broker refuses {what}: {text}', 'journalctl -u rabbitmq-server -n 50')

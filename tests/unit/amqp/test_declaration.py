@@ -236,7 +236,7 @@ async def test_a_queue_that_should_be_classic_and_is_not_is_refused(bench: Bench
     error = await bench.refused(wanted('a', kind='classic'), having(main='quorum'))
 
     assert error.text == (
-        f"the queue {QUEUE} exists with another x-queue-type: it has 'quorum', the configuration says 'classic'"
+        f'the queue {QUEUE} exists with another x-queue-type: it has quorum, the configuration says classic'
     )
 
 
@@ -251,7 +251,30 @@ async def test_a_queue_with_other_arguments_is_told_with_both(bench: Bench, queu
 
     error = await bench.refused(wanted('a'), refusing(('declare', queue), refusal))
 
-    assert error.text == f"the queue {queue} exists with another x-max-length: it has '5', the configuration says '6'"
+    assert error.text == f'the queue {queue} exists with another x-max-length: it has 5, the configuration says 6'
+
+
+@pytest.mark.parametrize(
+    ('received', 'current', 'told'),
+    [
+        ("the value '7' of type 'signedint'", 'none', 'it has none, the configuration says 7'),
+        ('none', "the value 'drop-head' of type 'longstr'", 'it has drop-head, the configuration says none'),
+        (
+            "the value '7' of type 'signedint'",
+            "the value '7' of type 'longstr'",
+            "it has the value '7' of type 'longstr', the configuration says the value '7' of type 'signedint'",
+        ),
+    ],
+)
+async def test_what_differs_is_told_in_plain_words(bench: Bench, received: str, current: str, told: str) -> None:
+    refusal = aiormq.exceptions.ChannelPreconditionFailed(
+        f"PRECONDITION_FAILED - inequivalent arg 'x' for queue 'q' in vhost '/': received {received} but current is "
+        f'{current}'
+    )
+
+    error = await bench.refused(wanted('a'), refusing(('declare', QUEUE), refusal))
+
+    assert error.text == f'the queue {QUEUE} exists with another x: {told}'
 
 
 @pytest.mark.parametrize('queue', [QUEUE, DEAD])
@@ -506,7 +529,7 @@ async def test_a_hub_of_another_type_is_told(bench: Bench) -> None:
             await bench.declarer.declare_hub(link)
 
         assert refused.value.text == (
-            "the exchange wazo-busd exists with another type: it has 'direct', the configuration says 'topic'"
+            'the exchange wazo-busd exists with another type: it has direct, the configuration says topic'
         )
 
 
