@@ -13,7 +13,7 @@ from itertools import combinations, permutations
 from wazo_busd import catalogue
 from wazo_busd.catalogue import Entry
 from wazo_busd.catalogue.publication import ERAS, publication
-from wazo_busd.config import Document
+from wazo_busd.config import Document, quoted
 from wazo_busd.errors import Problem
 from wazo_busd.event import Event
 from wazo_busd.handler import Handler
@@ -77,7 +77,7 @@ class Advice:
     def _about_pattern(self, handler: Handler, item: str) -> Iterator[Problem]:
         got = self._got(item)
         if not got:
-            meant = ' or '.join(self.meant(item))
+            meant = ' or '.join(map(quoted, self.meant(item)))
             hint = f'did you mean {meant}?' if meant else 'wazo-busd events lists them with their keys'
             yield self._problem(handler, item, f'no known event comes on a key that {item!r} fits', hint)
         elif item.endswith('.*'):
@@ -86,7 +86,7 @@ class Advice:
             if len(got) * 2 <= len(more):
                 names = ', '.join(each.name for each in got[:3])
                 text = f'{item!r} gets {names} and not the other {len(more) - len(got)} of {wide!r}: * is one word'
-                yield self._problem(handler, item, text, f'did you mean {wide}?')
+                yield self._problem(handler, item, text, f'did you mean {quoted(wide)}?')
         yield from self._about_the_past(handler, item, got)
 
     def _about_the_past(self, handler: Handler, item: str, got: Sequence[Entry]) -> Iterator[Problem]:

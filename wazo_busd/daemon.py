@@ -134,7 +134,7 @@ class Daemon:
 
     async def _drain(self) -> None:
         """Take nothing new, finish what was taken."""
-        self._notifier.stopping()
+        self._notifier.stopping(self._config.drain_timeout)
         self._notifier.status('draining')
         log.info('draining', timeout_seconds=self._config.drain_timeout)
         await self._end(list(self._posts))

@@ -64,7 +64,8 @@ class UnknownEvent(WazoBusdError):
         super().__init__(gone if removed else f'no event is called {name}')
         self.name = name
         self.near = tuple(near)
-        meant = ' or '.join(self.near)
+        # A brace in the beginning is no text in YAML.
+        meant = ' or '.join(repr(each) if each.startswith('{') else each for each in self.near)
         if not meant:
             self.hint = 'wazo-busd events lists them all'
         else:

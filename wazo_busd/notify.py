@@ -15,6 +15,9 @@ from wazo_busd.text import escape
 _PATIENCE_SECONDS = 0.2
 """How long the loop waits for a service manager that is behind, before it goes on without having told it."""
 
+_RESERVE_SECONDS = 30.0
+"""How long everything may take that follows the drain: to settle, to stop the plugins, to close the connections."""
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -46,9 +49,14 @@ class Notifier:
         """A reload begins; `ready` ends it."""
         self._send(f'RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}')
 
-    def stopping(self) -> None:
-        """The daemon drains."""
-        self._send('STOPPING=1')
+    def stopping(self, drain_seconds: float) -> None:
+        """The daemon drains. Systemd is asked to wait for it, if that is longer than its unit says.
+
+        Args:
+            drain_seconds: how long running handlers may take.
+        """
+        microseconds = round((drain_seconds + _RESERVE_SECONDS) * 1_000_000)
+        self._send(f'STOPPING=1\nEXTEND_TIMEOUT_USEC={microseconds}')
 
     def _send(self, message: str) -> bool:
         """Whether it was told, or there is nobody to tell."""

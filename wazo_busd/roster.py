@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from wazo_busd.config import Configuration, Document, HandlerConfig, explain
-from wazo_busd.config.document import Place
+from wazo_busd.config.schema import NAMES_OF_MATCH, nearest
 from wazo_busd.errors import Interrupted, PluginError, PluginImportError, Problem, UnknownEvent
 from wazo_busd.handler import FreeOptions, Handler
 from wazo_busd.loader import Loader
@@ -56,23 +56,21 @@ def call(configuration: Configuration) -> Roster:
 
 
 def _enlist(roster: Roster, loader: Loader, name: str, config: HandlerConfig, configuration: Configuration) -> None:
-    document, prefetch = configuration.document, configuration.config.bus.prefetch
-    place = ('handlers', name)
+    document, place = configuration.document, ('handlers', name)
+    if (*place, 'plugin') in document.misread:
+        return
     try:
         plugin = loader.load(config.plugin)
     except PluginImportError as error:
         roster.failures.append(document.problem((*place, 'plugin'), error.text, error.hint))
         return
     except PluginError as error:
-        roster.problems.append(document.problem((*place, 'plugin'), error.text, error.hint))
+        if config.plugin in loader.names or not document.is_told(('plugin_dirs',)):
+            roster.problems.append(document.problem((*place, 'plugin'), error.text, error.hint))
         return
     options, problems = _options(plugin, name, config, document)
-    if config.concurrency is not None and config.concurrency > prefetch:
-        text = (
-            f'{config.concurrency} is more than bus.prefetch, {prefetch}: no more events than that are taken at a time'
-        )
-        problems.append(document.problem((*place, 'concurrency'), text, f'bus: {{prefetch: {config.concurrency}}}'))
-    if not (config.match or plugin.match) and not _is_wrong((*place, 'match'), document):
+    problems += _too_many(name, config, configuration)
+    if not (config.match or plugin.match) and not _has_wrong_match(name, document):
         problems.append(
             document.problem(
                 place, f'the plugin {plugin.name!r} takes any event, so say which', 'add a line match: [calls.#]'
@@ -80,18 +78,42 @@ def _enlist(roster: Roster, loader: Loader, name: str, config: HandlerConfig, co
         )
     problems += _unknown_events(plugin, name, config, document)
     roster.problems.extend(problems)
-    if not problems and (config.match or plugin.match):
+    is_misread = any(at[:3] == (*place, 'match') for at in document.misread)
+    if not problems and not is_misread and (config.match or plugin.match):
         roster.handlers[name] = Handler(name, plugin, config, options)
+
+
+def _too_many(name: str, config: HandlerConfig, configuration: Configuration) -> list[Problem]:
+    """More events at a time than the bus gives out."""
+    document, prefetch = configuration.document, configuration.config.bus.prefetch
+    if config.concurrency is None or config.concurrency <= prefetch or document.is_told(('bus', 'prefetch')):
+        return []
+    text = f'{config.concurrency} is more than bus.prefetch, {prefetch}: no more events than that are taken at a time'
+    hint = f'bus: {{prefetch: {config.concurrency}}}'
+    return [document.problem(('handlers', name, 'concurrency'), text, hint)]
+
+
+def _has_wrong_match(name: str, document: Document) -> bool:
+    """Whether a match was written that is wrong, or under another name, which is told already."""
+    place = ('handlers', name)
+    if any(document.is_told((*place, key)) for key in ('match', *NAMES_OF_MATCH)):
+        return True
+    written = {str(at[2]) for at in document.origins if at[:2] == place and len(at) == 3}
+    unknown = written.difference(HandlerConfig.model_fields)
+    return any(nearest(key, HandlerConfig.model_fields) == 'match' for key in unknown)
 
 
 def _unknown_events(plugin: Plugin, name: str, config: HandlerConfig, document: Document) -> list[Problem]:
     """The names in its match and in its plugin's that no event has."""
     problems = []
+    place = ('handlers', name, 'match')
     for number, item in enumerate(config.match or ()):
+        if not document.misread.isdisjoint([place, (*place, number)]):
+            continue
         try:
             Match([item])
         except UnknownEvent as error:
-            problems.append(document.problem(('handlers', name, 'match', number), str(error), _hint(error)))
+            problems.append(document.problem((*place, number), str(error), _hint(error)))
     for method in plugin.methods:
         try:
             Match(method.match)
@@ -108,14 +130,6 @@ def _hint(error: UnknownEvent) -> str:
     if error.near:
         return error.hint
     return f'{error.hint}; a routing key of one word is written {error.name}.#'
-
-
-def _is_wrong(place: Place, document: Document) -> bool:
-    """Whether something was written at `place` that is wrong, which is told already: it was taken out of the tree."""
-    value: Any = document.tree
-    for part in place[:-1]:
-        value = value.get(part, {})
-    return place in document.origins and place[-1] not in value
 
 
 def _options(plugin: Plugin, name: str, config: HandlerConfig, document: Document) -> tuple[Any, list[Problem]]:

@@ -233,6 +233,16 @@ def test_systemd_hears_ready_status_and_stopping_in_this_order(config: Path, tmp
     assert told.index('READY=1') < told.index('STOPPING=1') < told.index('STATUS=stopped')
 
 
+def test_systemd_is_asked_to_wait_for_the_drain_that_is_configured(tmp_path: Path, broker: Broker) -> None:
+    config = write_config(tmp_path, broker, HANDLERS, drain_timeout='1h')
+
+    with DaemonProcess(config, tmp_path) as daemon:
+        daemon.wait_consuming()
+        daemon.stop()
+
+    assert 'STOPPING=1\nEXTEND_TIMEOUT_USEC=3630000000' in daemon.told
+
+
 def test_systemd_hears_that_the_loop_lives(config: Path, tmp_path: Path) -> None:
     with DaemonProcess(config, tmp_path, environment={'WATCHDOG_USEC': '300000'}) as daemon:
         assert daemon.wait_told('^WATCHDOG=1$')

@@ -127,7 +127,7 @@ def test_a_stop_during_a_reload_drains_all_handlers_at_once(broker: Broker, tmp_
         daemon.wait_told('^RELOADING=1')
         daemon.wait_told('1 of 1 handlers')
         daemon.signal(signal.SIGTERM)
-        daemon.wait_told('^STOPPING=1$')
+        daemon.wait_told('^STOPPING=1\n')
 
         assert (daemon.wait_exit(), daemon.log.count('configuration_applied')) == (0, 1)
 

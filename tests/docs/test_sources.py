@@ -24,6 +24,7 @@ FILES = [
     if (ROOT / name).is_file()
 ]
 SOURCES = [path for path in FILES if path.suffix in ('.py', '.yml', '.service') or path.name == 'Makefile']
+PROJECT = tomllib.loads((ROOT / 'pyproject.toml').read_text())
 LOCKS = sorted((ROOT / 'requirements').glob('*.txt'))
 
 
@@ -43,7 +44,16 @@ def test_every_pin_has_a_hash_and_no_registry_is_named(path: Path) -> None:
 
 
 def test_every_package_is_installed() -> None:
-    project = tomllib.loads((ROOT / 'pyproject.toml').read_text())
     found = {'.'.join(path.parent.relative_to(ROOT).parts) for path in (ROOT / 'wazo_busd').rglob('__init__.py')}
 
-    assert set(project['tool']['setuptools']['packages']) == found | {'wazo_busd_plugins'}
+    assert set(PROJECT['tool']['setuptools']['packages']) == found | {'wazo_busd_plugins'}
+
+
+def test_every_directory_with_a_file_in_it_is_a_package() -> None:
+    directories = {path.parent for path in FILES if path.is_relative_to(ROOT / 'wazo_busd')}
+
+    assert [path for path in directories if not (path / '__init__.py').exists()] == []
+
+
+def test_the_licence_is_named_as_the_sources_name_it() -> None:
+    assert PROJECT['project']['license'] == 'GPL-3.0-or-later'

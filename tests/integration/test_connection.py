@@ -176,7 +176,7 @@ async def test_an_upstream_that_comes_later_is_bound(
     broker: Broker, make_station: MakeStation, service: Service
 ) -> None:
     broker.node.ctl('add_user', broker.vhost, 'secret')
-    own, read = r'^wazo-busd(\..*)?$', r'^(xivo|wazo-headers|wazo-busd(\..*)?)$'
+    own, read = '^wazo-busd([.].*)?$', '^(xivo|wazo-headers|wazo-busd([.].*)?)$'
     broker.node.ctl('set_permissions', '-p', broker.vhost, broker.vhost, own, own, read)
     station = await make_station(broker, username=broker.vhost, password='secret')
     calls = await station.attach('calls', 'calls.#')

@@ -5,17 +5,27 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import Broker, require_broker
 from tests.integration.conftest import MakeStation, Station
-from tests.support import Service
+from tests.support import Service, eventually
 from tools.rabbitmq_node import RabbitmqNode
 from wazo_busd.bus import ConsumerState
 from wazo_busd.outcome import Outcome
+
+ARCHITECTURE = Path(__file__).parents[2] / 'docs' / 'architecture.md'
+
+DOCUMENTED = re.findall(
+    r"'(.*?)'", re.findall(r'^rabbitmqctl set_permissions .*$', ARCHITECTURE.read_text(), re.MULTILINE)[0]
+)
+"""What the documents say that the daemon's user may configure, write and read."""
 
 
 def bindings(broker: Broker) -> set[tuple[str, str, str]]:
@@ -54,7 +64,7 @@ async def test_a_namespace_names_everything(broker: Broker, make_station: MakeSt
 
 async def test_least_privilege_is_enough(broker: Broker, make_station: MakeStation, service: Service) -> None:
     await _declare_upstreams(service)
-    _add_user(broker, r'^wazo-busd(\..*)?$', r'^wazo-busd(\..*)?$', r'^(xivo|wazo-headers|wazo-busd(\..*)?)$')
+    _add_user(broker, *DOCUMENTED)
     station = await make_station(broker, username='lean', password='secret')
 
     calls = await station.attach('calls', 'calls.#')
@@ -62,6 +72,30 @@ async def test_least_privilege_is_enough(broker: Broker, make_station: MakeStati
 
     (await calls.count(1))[0].settle(Outcome.DONE)
     assert station.state('calls') is ConsumerState.CONSUMING
+
+
+async def test_upstreams_that_the_least_privileged_miss_are_told_until_they_are_there(
+    broker: Broker, make_station: MakeStation, service: Service
+) -> None:
+    _add_user(broker, *DOCUMENTED)
+    station = await make_station(broker, username='lean', password='secret')
+    calls = await station.attach('calls', 'calls.#')
+    lacking = station.bus.status().summary
+
+    await _declare_upstreams(service)
+    await eventually(lambda: 'does not exist' not in station.bus.status().summary, station.changed)
+    await service.send('wazo-headers', 'calls.missed', b'{}', {})
+    await calls.count(1)
+
+    connected = f'connected to {broker.host}:{broker.port}'
+    assert lacking.split('; ') == [
+        connected,
+        "the exchange xivo does not exist, and the user 'lean' may not make it",
+        "the exchange wazo-headers does not exist, and the user 'lean' may not make it",
+        'start the Wazo services, which make it: wazo-service start',
+        'or let an administrator declare it once',
+    ]
+    assert station.bus.status().summary == connected
 
 
 async def test_a_missing_right_is_told_with_the_command_that_gives_it(
@@ -84,6 +118,21 @@ async def test_a_right_that_is_given_later_is_enough(
     await station.told('may not use')
 
     broker.node.ctl('set_permissions', '-p', broker.vhost, 'lean', '.*', '.*', '.*')
+
+    await station.consuming('calls')
+
+
+async def test_the_command_in_the_log_can_be_pasted(
+    broker: Broker, make_station: MakeStation, service: Service, log: StringIO
+) -> None:
+    await _declare_upstreams(service)
+    _add_user(broker, '^$', '^$', '^$')
+    station = await make_station(broker, username='lean', password='secret')
+    station.attach_soon('calls', 'calls.#')
+    await station.told('may not use')
+    _, _, pasted = log.getvalue().partition('; rabbitmqctl ')
+
+    broker.node.ctl(*shlex.split(pasted.partition('"')[0]))
 
     await station.consuming('calls')
 
@@ -126,7 +175,22 @@ async def test_a_refusal_says_what_differs_and_what_to_type(
 
     detail = await first.detail('calls', 'x-max-length')
     removal = f"rabbitmqctl delete_queue -p '{broker.vhost}' wazo-busd.calls"
-    assert all(part in detail for part in ("it has '1000'", "says '2000'", removal))
+    assert all(part in detail for part in ('it has 1000,', 'says 2000', removal))
+
+
+async def test_a_limit_that_a_queue_does_not_have_is_told_as_a_plain_number(
+    broker: Broker, station: Station, service: Service
+) -> None:
+    arguments: dict[str, Any] = {
+        'x-queue-type': 'quorum',
+        'x-max-length': 250_000,
+        'x-max-length-bytes': 2**28,
+        'x-overflow': 'drop-head',
+    }
+    await service.channel.declare_queue('wazo-busd.odd', durable=True, arguments=arguments)
+    station.attach_soon('odd', '#')
+
+    assert 'another x-expires: it has none, the configuration says 1209600000; ' in await station.detail('odd', 'has')
 
 
 async def test_a_refused_queue_is_consumed_when_the_cause_is_gone(

@@ -91,6 +91,15 @@ def test_it_is_named_at_the_plugin_that_declares_it(host: Host) -> None:
     assert (warning.line, warning.hint) == (4, 'did you mean calls.#?')
 
 
+@pytest.mark.parametrize(
+    ('pattern', 'hint'), [('*.failed', "did you mean '#.failed'?"), ('*.outbound.*', "did you mean '*.outbound.#'?")]
+)
+def test_a_pattern_is_recommended_as_yaml_wants_it(host: Host, pattern: str, hint: str) -> None:
+    (warning,) = host.warnings(match=[pattern])
+
+    assert warning.hint == hint
+
+
 def test_the_one_item_at_fault_has_its_own_line(host: Host) -> None:
     host.config.write_text('handlers:\n  calls:\n    plugin: log\n    match:\n      - faxes.#\n      - calls.*\n')
     configuration = load(host.config)

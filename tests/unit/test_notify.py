@@ -85,9 +85,14 @@ def test_a_sign_of_life_is_told_every_time(systemd: Systemd) -> None:
     assert systemd.heard() == ['WATCHDOG=1', 'WATCHDOG=1']
 
 
-def test_stopping_is_told(systemd: Systemd) -> None:
-    Notifier().stopping()
-    assert systemd.heard() == ['STOPPING=1']
+@pytest.mark.parametrize(
+    ('drain_seconds', 'wanted'), [(0.0, '30000000'), (0.25, '30250000'), (30.0, '60000000'), (3600.0, '3630000000')]
+)
+def test_stopping_is_told_with_the_time_that_the_drain_and_what_follows_may_take(
+    systemd: Systemd, drain_seconds: float, wanted: str
+) -> None:
+    Notifier().stopping(drain_seconds)
+    assert systemd.heard() == [f'STOPPING=1\nEXTEND_TIMEOUT_USEC={wanted}']
 
 
 def test_reloading_is_told_with_the_time_of_the_monotonic_clock(systemd: Systemd) -> None:
@@ -127,7 +132,7 @@ def test_outside_systemd_nothing_is_told(log: StringIO) -> None:
     notifier.status('connected')
     notifier.alive()
     notifier.reloading()
-    notifier.stopping()
+    notifier.stopping(30.0)
     assert log.getvalue() == ''
 
 
@@ -173,7 +178,7 @@ def test_a_status_that_was_not_taken_is_told_again(systemd: Systemd) -> None:
 @pytest.mark.parametrize('address', ['/nowhere/notify', 'relative/notify', '@wazo-busd-nobody', '/' + 'x' * 200])
 def test_a_systemd_that_is_gone_is_no_failure(address: str, monkeypatch: pytest.MonkeyPatch, log: StringIO) -> None:
     monkeypatch.setenv('NOTIFY_SOCKET', address)
-    Notifier().stopping()
+    Notifier().stopping(30.0)
     assert 'WARNING  systemd_not_told' in log.getvalue()
 
 

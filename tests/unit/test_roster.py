@@ -13,7 +13,7 @@ from textwrap import dedent
 import pytest
 
 from wazo_busd import roster, units
-from wazo_busd.config import load
+from wazo_busd.config import Configuration, load
 from wazo_busd.errors import Interrupted, Problem
 from wazo_busd.handler import FreeOptions
 from wazo_busd.roster import Roster
@@ -46,11 +46,19 @@ class Host:
 
     def call(self, handlers: str) -> Roster:
         """The roster of a configuration whose line 3 is the first of `handlers`."""
-        body = '\n'.join(f'  {line}' for line in dedent(handlers).strip().splitlines())
-        self.config.write_text(f'plugin_dirs: [plugins.d]\nhandlers:\n{body}\n')
-        configuration = load(self.config)
+        configuration = self._load(handlers)
         assert configuration.problems == ()
         return roster.call(configuration)
+
+    def told(self, handlers: str, top: str = 'plugin_dirs: [plugins.d]') -> list[str]:
+        """Everything that is wrong with a configuration, its roster included."""
+        configuration = self._load(handlers, top)
+        return [each.message for each in (*configuration.problems, *roster.call(configuration).problems)]
+
+    def _load(self, handlers: str, top: str = 'plugin_dirs: [plugins.d]') -> Configuration:
+        body = '\n'.join(f'  {line}' for line in dedent(handlers).strip().splitlines())
+        self.config.write_text(f'{top}\nhandlers:\n{body}\n')
+        return load(self.config)
 
     def at(self, line: int, message: str, *, handler: str = 'bell', hint: str = '') -> Problem:
         """A problem on a line of the configuration."""
@@ -226,8 +234,8 @@ def test_a_plugin_that_takes_any_event_needs_a_match(host: Host) -> None:
     ]
 
 
-@pytest.mark.parametrize('nothing', ['', ' null', ' ~'])
-def test_a_match_with_nothing_behind_it_is_none(host: Host, nothing: str) -> None:
+@pytest.mark.parametrize('nothing', [' null', ' ~'])
+def test_a_match_that_is_said_to_be_nothing_is_none(host: Host, nothing: str) -> None:
     host.drop_in('ringing', OPEN_BELL)
 
     assert host.call(f'bell:\n  plugin: ringing\n  match:{nothing}').problems == [
@@ -239,16 +247,89 @@ def test_a_match_with_nothing_behind_it_is_none(host: Host, nothing: str) -> Non
     ]
 
 
-def test_a_match_with_nothing_behind_it_leaves_the_plugins_own(host: Host) -> None:
+@pytest.mark.parametrize('nothing', ['', ' #.failed'])
+@pytest.mark.parametrize('bell', [BELL, OPEN_BELL])
+def test_a_match_with_nothing_behind_it_is_told_once(host: Host, bell: str, nothing: str) -> None:
+    host.drop_in('ringing', bell)
+
+    assert host.told(f'bell:\n  plugin: ringing\n  match:{nothing}') == [
+        'handlers.bell.match: nothing is written behind it'
+    ]
+
+
+def test_a_match_that_is_said_to_be_nothing_leaves_the_plugins_own(host: Host) -> None:
     host.drop_in('ringing', BELL)
 
-    assert host.call('bell:\n  plugin: ringing\n  match:').handlers['bell'].match.items == ('calls.#',)
+    assert host.call('bell:\n  plugin: ringing\n  match: null').handlers['bell'].match.items == ('calls.#',)
 
 
 def test_a_plugin_that_takes_any_event_is_content_with_a_match(host: Host) -> None:
     host.drop_in('ringing', OPEN_BELL)
 
     assert host.call('bell: {plugin: ringing, match: calls.#}').handlers['bell'].match.items == ('calls.#',)
+
+
+# ---- what is told once
+
+BELL_WITH = 'bell:\n  plugin: ringing\n  '
+
+
+@pytest.mark.parametrize(
+    ('line', 'told'),
+    [
+        ('on: calls.#', 'handlers.bell: YAML reads the key on as true'),
+        ('events: calls.#', 'handlers.bell.events: unknown key'),
+        ('routing_key: calls.#', 'handlers.bell.routing_key: unknown key'),
+        ('macth: calls.#', 'handlers.bell.macth: unknown key'),
+        ('match: 606', 'handlers.bell.match: expected text, found a number'),
+        ('match: 0606', 'handlers.bell.match: YAML reads 0606 as the number 390'),
+        ('match: [calls.#, 0606]', 'handlers.bell.match[1]: YAML reads 0606 as the number 390'),
+        ('match: 2024-13-45', 'handlers.bell.match: YAML takes 2024-13-45 for a date, which it is not'),
+        ('match: !exec x', 'handlers.bell.match: the tag !exec is not supported here'),
+    ],
+)
+def test_a_match_that_is_wrong_is_told_once(host: Host, line: str, told: str) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    assert host.told(BELL_WITH + line) == [told]
+
+
+def test_a_match_that_is_missing_is_told_beside_a_key_that_means_something_else(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    assert host.told(BELL_WITH + 'timout: 5s') == [
+        'handlers.bell.timout: unknown key',
+        "handlers.bell: the plugin 'ringing' takes any event, so say which",
+    ]
+
+
+def test_a_name_that_no_event_has_is_told_beside_an_item_that_is_misread(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    assert host.told(BELL_WITH + 'match: [0606, zzzzzzzz]') == [
+        'handlers.bell.match[0]: YAML reads 0606 as the number 390',
+        'handlers.bell.match[1]: no event is called zzzzzzzz',
+    ]
+
+
+def test_the_name_of_a_plugin_that_is_misread_is_told_once(host: Host) -> None:
+    assert host.told('bell: {plugin: 0606}') == ['handlers.bell.plugin: YAML reads 0606 as the number 390']
+
+
+def test_a_concurrency_is_not_measured_by_a_prefetch_that_is_wrong(host: Host) -> None:
+    host.drop_in('ringing', BELL)
+
+    assert host.told(
+        'bell: {plugin: ringing, concurrency: 300}', 'plugin_dirs: [plugins.d]\nbus: {prefetch: 0500}'
+    ) == ['bus.prefetch: YAML reads 0500 as the number 320']
+
+
+def test_a_plugin_is_not_missed_where_its_directory_is_wrong(host: Host) -> None:
+    host.drop_in('ringing', BELL)
+
+    assert host.told('bell: {plugin: ringing}', 'plugin_dirs: 5') == [
+        'plugin_dirs: expected a list, as in [one, two], found a number'
+    ]
 
 
 # ---- names of events
@@ -278,6 +359,14 @@ def test_a_name_that_no_event_has_is_a_problem_on_its_line_with_those_that_were_
             'users_services_{service_name}_updated?',
         )
     ]
+
+
+def test_a_family_is_named_as_yaml_wants_it(host: Host) -> None:
+    host.drop_in('ringing', OPEN_BELL)
+
+    (problem,) = host.call('bell: {plugin: ringing, match: ami_event}').problems
+
+    assert problem.hint == "did you mean '{ami_event}'?"
 
 
 def test_a_name_that_is_the_whole_match_has_its_line_as_well(host: Host) -> None:

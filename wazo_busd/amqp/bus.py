@@ -54,7 +54,7 @@ class AmqpBus:
         ledger = Ledger(state_dir / 'bindings.json', f'{host}:{port} {config.vhost} {config.namespace}')
         self._config = config
         self._on_change = on_change
-        self._declarer = Declarer(config, ledger)
+        self._declarer = Declarer(config, ledger, self._tell_of_upstreams)
         self._publisher = Publisher(config, 'wazo-busd: publishing')
         self._consumers: dict[str, Consumer] = {}
         self._link: Link | None = None
@@ -183,8 +183,7 @@ class AmqpBus:
         await self._forget_others(link)
         for consumer in self._consumers.values():
             consumer.connect(link)
-        refused = '' if self._declarer.quorum else ', which refuses quorum queues: rabbitmqctl enable_feature_flag all'
-        self._tell(True, f'connected to {link.address}{refused}')
+        self._tell(True, self._connected_to(link))
         watch = HubWatch(link, self._declarer, partial(self._declare_all, link))
         lost = asyncio.create_task(link.lost(), name='watch the connection')
         tasks: list[asyncio.Task[Any]] = [
@@ -295,6 +294,16 @@ class AmqpBus:
             if is_cancelled():
                 raise
             log.warning('queue_not_declared_again', handler=handler, error=str(error))
+
+    def _connected_to(self, link: Link) -> str:
+        refused = '' if self._declarer.quorum else ', which refuses quorum queues: rabbitmqctl enable_feature_flag all'
+        return '; '.join([f'connected to {link.address}{refused}', *self._declarer.lacks])
+
+    def _tell_of_upstreams(self) -> None:
+        """Events come from other exchanges than before, over the same connection."""
+        if self._link is not None:
+            self._summary = self._connected_to(self._link)
+            self._on_change()
 
     def _tell(self, connected: bool, summary: str) -> None:
         if summary == self._summary:

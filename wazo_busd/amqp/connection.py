@@ -228,9 +228,12 @@ def _closed(closed: tuple[int, str], config: BusConfig, address: str) -> BusErro
 
 
 def permissions(config: BusConfig) -> str:
-    """The command that gives the daemon's user the least it needs."""
-    own = rf'^{config.namespace}(\..*)?$'
-    read = rf'^(xivo|wazo-headers|{config.namespace}(\..*)?)$'
+    """The command that gives the daemon's user the least it needs.
+
+    A dot is written `[.]`: a backslash would be doubled in quotes in the log, and what stands there is pasted.
+    """
+    own = f'^{config.namespace}([.].*)?$'
+    read = f'^(xivo|wazo-headers|{config.namespace}([.].*)?)$'
     return f"rabbitmqctl set_permissions -p '{config.vhost}' '{config.username}' '{own}' '{own}' '{read}'"
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import aiormq.exceptions
@@ -29,6 +29,7 @@ REFUSALS = (
 """What the broker says to what it will not do; it closes the channel with it."""
 
 _INEQUIVALENT = re.compile(r"inequivalent arg '([^']+)'.*received (.+?) but current is (.+)$")
+_VALUE = re.compile(r"^(?:the value )?'(.*?)'(?: of type '\w+')?$")
 _IS_CLASSIC = re.compile(r"inequivalent arg 'x-queue-type'.*current is 'classic'")
 
 
@@ -42,15 +43,17 @@ class Declarer:
     Args:
         config: the broker and our user, for the cures that errors tell.
         ledger: what was bound before.
+        on_change: called when it `lacks` something else.
     """
 
-    def __init__(self, config: BusConfig, ledger: Ledger) -> None:
+    def __init__(self, config: BusConfig, ledger: Ledger, on_change: Callable[[], None] = lambda: None) -> None:
         self.hub = Hub(config.namespace)
         self.quorum = True
         """Whether the broker has quorum queues; set to false, queues are declared as classic ones."""
         self._config = config
         self._ledger = ledger
-        self._missing: set[str] = set()
+        self._on_change = on_change
+        self._missing: dict[str, BusError] = {}
         self._classic: set[str] = set()
 
     async def declare_hub(self, link: Link) -> None:
@@ -75,6 +78,12 @@ class Declarer:
     def misses_upstream(self) -> bool:
         """Whether an upstream could not be bound, so that it is worth trying again."""
         return bool(self._missing)
+
+    @property
+    def lacks(self) -> list[str]:
+        """Why no events come from some of the exchanges of Wazo, then the cures; nothing where they come from all."""
+        errors = self._missing.values()
+        return [*(error.text for error in errors), *dict.fromkeys(error.cure for error in errors)]
 
     async def bind_upstreams(self, channel: AbstractChannel) -> None:
         """Bind the hub to the exchanges of Wazo that it was bound to before, which costs next to nothing.
@@ -162,24 +171,45 @@ class Declarer:
 
     async def _bind_upstream(self, link: Link, upstream: Upstream) -> None:
         exchange = upstream.exchange
+        exists = True
         try:
-            if not await _exists(link, exchange):
+            exists = await _exists(link, exchange)
+            if not exists:
                 async with control(link) as channel:
                     await _declare_exchange(channel, exchange)
+                exists = True
             async with control(link) as channel:
                 await channel.exchange_bind(self.hub.exchange.name, exchange.name, upstream.routing_key)
         except REFUSALS as error:
-            if exchange.name not in self._missing:
-                self._missing.add(exchange.name)
-                log.warning(
-                    'upstream_missing',
-                    exchange=exchange.name,
-                    error=str(self.explained(error, f'the exchange {exchange.name}')),
-                )
+            self._miss(exchange, self._not_bound(error, exchange, exists))
             return
-        if exchange.name in self._missing:
-            self._missing.discard(exchange.name)
+        if self._missing.pop(exchange.name, None):
             log.info('upstream_found', exchange=exchange.name)
+            self._on_change()
+
+    def _miss(self, exchange: Exchange, error: BusError) -> None:
+        """Tell why no events come from an exchange, if that is news."""
+        if str(error) == str(self._missing.get(exchange.name)):
+            return
+        self._missing[exchange.name] = error
+        log.warning(
+            'upstream_missing',
+            exchange=exchange.name,
+            type=exchange.type,
+            error=error.text,
+            effect='no event comes from it',
+            hint=error.cure,
+        )
+        self._on_change()
+
+    def _not_bound(self, error: BaseException, exchange: Exchange, exists: bool) -> BusError:
+        """Why an exchange of Wazo could not be bound. One that is not there may be refused to us, and rightly so."""
+        if exists or not isinstance(error, aiormq.exceptions.ChannelAccessRefused):
+            return self.explained(error, f'the exchange {exchange.name}')
+        return BusError(
+            f'the exchange {exchange.name} does not exist, and the user {self._config.username!r} may not make it',
+            'start the Wazo services, which make it: wazo-service start; or let an administrator declare it once',
+        )
 
     def explained(self, error: BaseException, what: str) -> BusError:
         """A refusal in words for an operator, with the cure.
@@ -195,8 +225,12 @@ class Declarer:
             return BusError(f'{what} belongs to another connection alone', 'rabbitmqctl list_queues name owner_pid')
         match = _INEQUIVALENT.search(text)
         if match:
+            wanted, found = (_VALUE.sub(r'\1', value) for value in match.groups()[1:])
+            if wanted == found:
+                # They differ in what the broker says of them besides.
+                wanted, found = match.groups()[1:]
             return BusError(
-                f'{what} exists with another {match[1]}: it has {match[3]}, the configuration says {match[2]}',
+                f'{what} exists with another {match[1]}: it has {found}, the configuration says {wanted}',
                 f'put the old value back, or delete what exists: {self._removal(what)}',
             )
         return BusError(f'the broker refuses {what}: {text}', 'journalctl -u rabbitmq-server -n 50')

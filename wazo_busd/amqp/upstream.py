@@ -75,8 +75,8 @@ async def _publish(link: Link, exchange: str, routing_key: str, body: bytes, hea
 
 def _permissions(config: BusConfig, exchange: str) -> str:
     """The command that lets a user run the daemon and publish on an exchange."""
-    own = rf'^{config.namespace}(\..*)?$'
+    own = f'^{config.namespace}([.].*)?$'
     both = '|'.join(
-        dict.fromkeys(('xivo', 'wazo-headers', rf'{config.namespace}(\..*)?', exchange.replace('.', r'\.')))
+        dict.fromkeys(('xivo', 'wazo-headers', f'{config.namespace}([.].*)?', exchange.replace('.', '[.]')))
     )
     return f"rabbitmqctl set_permissions -p '{config.vhost}' '{config.username}' '{own}' '^({both})$' '^({both})$'"

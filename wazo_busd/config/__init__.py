@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The wazo-busd Authors
 """The configuration: read, merged, checked, with every mistake named by file and line."""
 
-from wazo_busd.config.document import Document
+from wazo_busd.config.document import Document, quoted
 from wazo_busd.config.explain import explain
 from wazo_busd.config.load import Configuration, load
 from wazo_busd.config.model import BusConfig, Config, HandlerConfig, QueueConfig, TlsConfig
@@ -24,4 +24,5 @@ __all__ = [
     'load',
     'near',
     'parse_plain',
+    'quoted',
 ]

@@ -15,6 +15,9 @@ Place = tuple[str | int, ...]
 """The way from the top of the configuration to a value: keys of maps and indexes of lists."""
 
 _SECRET_KEY = re.compile(r'pass|pwd|secret|token|credential|key|url|auth|\bpin\b', re.IGNORECASE)
+_PLAIN = re.compile(r'[A-Za-z][A-Za-z0-9_.*#-]*')
+"""Names and patterns that need no quotes, in a list neither; none of them is a word such as `yes`."""
+
 _SHOWN = 40
 _LEAST_SECRET = 4
 
@@ -43,7 +46,8 @@ class Document:
         origins: the origin of every value in the tree, by its place.
         problems: what could not be read.
         secrets: the secrets in the tree that were not written there; no problem shows one.
-        misread: the places whose value YAML takes for something else than was meant, which is told already.
+        misread: the places whose value, or whose key, YAML takes for something else than was meant, which is told
+            already.
     """
 
     tree: dict[str, Any] = field(default_factory=dict)
@@ -81,6 +85,15 @@ class Document:
                 text = text.replace(secret, '…')
         return text
 
+    def is_told(self, place: Place) -> bool:
+        """Whether what was written at `place` is wrong, which is told already: it is misread, or taken out again."""
+        if place in self.misread:
+            return True
+        value: Any = self.tree
+        for part in place:
+            value = value.get(part, ...) if isinstance(value, dict) else ...
+        return value is ... and place in self.origins
+
     def merge(self, other: Document) -> None:
         """Take over from `other` what this one does not say: maps merge, anything else is whole (Wazo's rule).
 
@@ -94,7 +107,10 @@ class Document:
         self.origins.update(
             {at: origin for at, origin in other.origins.items() if any(at[:length] in taken for length in lengths)}
         )
-        self.misread |= {at for at in other.misread if any(at[:length] in taken for length in lengths)}
+        # A key that was misread is in no tree, and so cannot have been taken.
+        self.misread |= {
+            at for at in other.misread if at not in other.origins or any(at[:length] in taken for length in lengths)
+        }
 
     def _merge(
         self, mine: dict[str, Any], theirs: Mapping[str, Any], place: Place, other: Document, taken: set[Place]
@@ -132,6 +148,11 @@ def is_secret(place: Place) -> bool:
 def shown(place: Place, text: str) -> str:
     """`text` as it may be shown: what is long, or may be a secret, is not."""
     return '…' if is_secret(place) or len(text) > _SHOWN else text
+
+
+def quoted(text: str) -> str:
+    """`text` as it is written in YAML: in quotes where without them it could be read as something else."""
+    return text if _PLAIN.fullmatch(text) else "'{}'".format(text.replace("'", "''"))
 
 
 def quoting_hint(place: Place, text: str) -> str:

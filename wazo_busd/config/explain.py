@@ -66,6 +66,11 @@ def with_hint(message: str, hint: str) -> ValueError:
     return error
 
 
+def kind_of(value: Any) -> str:
+    """What a value is, in words."""
+    return _KINDS.get(type(value), 'nothing' if value is None else 'something else')
+
+
 def explain(
     error: ValidationError,
     model: type[BaseModel],
@@ -115,9 +120,8 @@ def _problem(details: ErrorDetails, way: Place, schema: Schema, document: Docume
         error = context.get('error', details['msg'])
         return document.problem(here, str(error), '; '.join(getattr(error, '__notes__', ())))
     if kind in _EXPECTED:
-        found = _KINDS.get(type(details['input']), 'nothing' if details['input'] is None else 'something else')
         hint = _kind_hint(details, way, schema, document, here)
-        return document.problem(here, f'{_EXPECTED[kind]}, found {found}', hint)
+        return document.problem(here, f'{_EXPECTED[kind]}, found {kind_of(details["input"])}', hint)
     if kind in _BOUNDS:
         words, bound = _BOUNDS[kind]
         return document.problem(here, f'{words} {context[bound]}')
@@ -131,7 +135,8 @@ def _kind_hint(details: ErrorDetails, way: Place, schema: Schema, document: Docu
     """What to write for a value of the wrong kind; as it was written, because a value may come from a secret."""
     kind, value, written = details['type'], details['input'], document.origin(here).text
     if kind == 'string_type' and value is None:
-        return _text_hint(way, schema)
+        is_empty = here in document.origins and not written
+        return f'{_text_hint(way, schema)}{"; one that begins with # is put in quotes" if is_empty else ""}'
     if kind == 'string_type' and isinstance(value, (bool, int, float, date)):
         return quoting_hint(here, written)
     if kind in ('int_type', 'float_type') and _DIGITS.fullmatch(written) and not is_secret(here):

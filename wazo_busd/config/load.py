@@ -22,6 +22,14 @@ from wazo_busd.errors import Problem, in_order
 
 _SCHEMA = Schema(Config)
 
+_NARROWING = {
+    'match': "# begins a comment: match: '#.failed'; or take the line out",
+    'tenants': 'write tenants: [UUID, …]; or take the line out, which lets all through',
+    'users': 'write users: [UUID, …]; or take the line out, which lets all through',
+    'acl': "# begins a comment: acl: '#'; or take the line out",
+}
+"""The keys of a handler that let through less than all, with what to write instead of nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
@@ -121,7 +129,8 @@ def _validated(document: Document) -> tuple[Config, set[Place]]:
                 )
             )
             del handlers[name]
-    told: set[Place] = set()
+    told = _emptied(document)
+    _remove(tree, told)
     while True:
         try:
             return Config.model_validate(tree), told
@@ -130,6 +139,26 @@ def _validated(document: Document) -> tuple[Config, set[Place]]:
             places = faults(error, tree)
             told.update(places)
             _remove(tree, places)
+
+
+def _emptied(document: Document) -> set[Place]:
+    """The places of what was emptied, perhaps by a comment, and lets through more than anybody wants; each is told.
+
+    Who writes `null` means it.
+    """
+    hints: dict[Place, str] = {('bus', 'tls'): 'write tls: true, or tls: false'}
+    handlers = document.tree.get('handlers')
+    for name in handlers if isinstance(handlers, dict) else ():
+        hints |= {('handlers', name, key): hint for key, hint in _NARROWING.items()}
+    found: set[Place] = set()
+    for place, hint in hints.items():
+        value: Any = document.tree
+        for part in place:
+            value = value.get(part, ...) if isinstance(value, dict) else ...
+        if value is None and not document.origin(place).text and place not in document.misread:
+            document.problems.append(document.problem(place, 'nothing is written behind it', hint))
+            found.add(place)
+    return found
 
 
 def _remove(tree: dict[str, Any], places: Iterable[Place]) -> None:

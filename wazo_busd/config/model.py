@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from wazo_busd import acl, patterns
 from wazo_busd.config.address import address, host
-from wazo_busd.config.explain import with_hint
+from wazo_busd.config.explain import kind_of, with_hint
 from wazo_busd.config.quantity import Duration, Size, between
 from wazo_busd.event import FIELDS
 
@@ -51,7 +51,7 @@ def _pattern(value: str) -> str:
     if mistake:
         is_long = len(value.encode('utf-8', 'replace')) > patterns.KEY_LIMIT
         shorten = 'shorten it: # stands for any number of words, as in calls.#'
-        raise with_hint(mistake, shorten if is_long else 'as in calls.# or *.ended')
+        raise with_hint(mistake, shorten if is_long else "as in calls.# or '*.ended'")
     return value
 
 
@@ -129,7 +129,13 @@ class BusConfig(Section):
     @classmethod
     def _tls_switch(cls, value: Any) -> Any:
         """`tls: true` is encryption with the system's authorities, `tls: false` is none."""
-        return {} if value is True else None if value is False else value
+        if isinstance(value, bool):
+            return {} if value else None
+        if value is None or isinstance(value, (dict, TlsConfig)):
+            return value
+        raise with_hint(
+            f'expected true, false or a map, found {kind_of(value)}', 'tls: true, or as in tls: {ca_file: …}'
+        )
 
     @field_validator('namespace')
     @classmethod

@@ -163,9 +163,11 @@ class Loader(yaml.SafeLoader):
         except _UNREADABLE_SCALAR:
             message = f'YAML takes the key {node.value} for {_kind(node)}, which it is not'
             self._complain(node, place, message, self._key_hint(node.value, place))
+            self._document.misread.add((*place, node.value))
             return None
         if isinstance(key, str):
             return key
+        self._document.misread.add((*place, node.value))
         kind = f'as {str(key).lower()}' if isinstance(key, bool) else f'as {key!r}, which is no text'
         self._complain(node, place, f'YAML reads the key {node.value} {kind}', self._key_hint(node.value, place))
         return None

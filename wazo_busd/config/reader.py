@@ -20,11 +20,12 @@ FILE_LIMIT = 1_048_576
 """The most bytes that a file may have. So much YAML takes seconds to read, and the daemon stands still meanwhile."""
 
 _NAMED = re.compile(r"(alias|anchor|tag handle) '.*'(;.*)?")
-_QUOTES = 'a text that begins with *, & or ! is put in quotes'
+_QUOTES = "a text that begins with *, & or ! is put in quotes, as in match: '*.ended'"
 _BRACES = 'put it in quotes, as in password: "${file:/path}"'
 _HINTS = {
     r'\\t': 'indent with spaces',
-    'while parsing a flow': 'close every [ and {; a text that holds one of them, or a comma, is put in quotes',
+    'while parsing a flow': 'close every [ and {; a text with one of them, a comma, or # in front is put in quotes',
+    'while scanning an (alias|anchor)': _QUOTES,
     'mapping values are not allowed': 'indent this line like those beside it; a text that holds ": " is put in quotes',
     'quoted scalar': 'close the quotation mark',
     'a single document': 'take the line --- out, and what follows it, or write that into a file of its own',

@@ -21,7 +21,8 @@ _FOREIGN = {
 }
 """Keys that administrators of other Wazo services will try here."""
 
-_NAMES_OF_MATCH = ('on', 'events', 'routing_key')
+NAMES_OF_MATCH = ('on', 'events', 'routing_key')
+"""What people call the match of a handler."""
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -31,8 +32,13 @@ def near(name: str, known: Iterable[str]) -> str:
         name: what was written.
         known: what could have been written.
     """
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f'did you mean {found[0]!r}?' if found else ''
+    found = nearest(name, known)
+    return f'did you mean {found!r}?' if found else ''
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """The one of the `known` names that was perhaps meant; `''` where none is near."""
+    return next(iter(difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)), '')
 
 
 class Schema:
@@ -53,7 +59,7 @@ class Schema:
     def hint(self, place: Place) -> str:
         """What may be meant by the unknown key that is the last part of `place`."""
         name, known = str(place[-1]), self.keys(place[:-1])
-        if name in _NAMES_OF_MATCH:
+        if name in NAMES_OF_MATCH:
             return f'events are named by match: [calls.#]{"" if "match" in known else ", in a handler"}'
         return _FOREIGN.get(name) or near(name, known) or f'known keys: {", ".join(known)}'
 

@@ -426,6 +426,80 @@ async def test_a_broker_without_quorum_queues_shows_in_the_status(tmp_path: Path
         await bench.end()
 
 
+def without_xivo(broker: ScriptedBroker) -> None:
+    """Let the broker have no exchange `xivo`, and let it allow nobody to make it."""
+
+    def answer(frame: Exchange.Declare) -> list[Any]:
+        if frame.exchange != 'xivo':
+            return [Exchange.DeclareOk()]
+        return [Channel.Close(404, 'NOT_FOUND', 40, 10) if frame.passive else Channel.Close(403, 'REFUSED', 40, 10)]
+
+    broker.answers[Exchange.Declare] = answer
+
+
+async def test_an_exchange_of_wazo_that_is_missing_shows_in_the_status(tmp_path: Path) -> None:
+    async with listening() as broker:
+        without_xivo(broker)
+        bench = Bench(broker, tmp_path)
+        bench.attach()
+        await bench.consuming()
+
+        assert bench.bus.status().summary.startswith(
+            f'connected to 127.0.0.1:{broker.port}; the exchange xivo does not exist, and the user'
+        )
+
+        await bench.end()
+
+
+async def test_an_exchange_of_wazo_that_is_found_later_leaves_the_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('wazo_busd.amqp.hub_watch._EVERY_SECONDS', 0.01)
+    async with listening() as broker:
+        without_xivo(broker)
+        bench = Bench(broker, tmp_path)
+        await bench.until(lambda: 'xivo does not exist' in bench.bus.status().summary)
+
+        del broker.answers[Exchange.Declare]
+        await bench.until(lambda: 'xivo does not exist' not in bench.bus.status().summary)
+
+        assert bench.bus.status().summary == f'connected to 127.0.0.1:{broker.port}'
+
+        await bench.end()
+
+
+async def test_an_exchange_of_wazo_that_goes_later_shows_in_the_status(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('wazo_busd.amqp.hub_watch._EVERY_SECONDS', 0.01)
+    async with running(tmp_path) as bench:
+        await bench.until(lambda: bench.bus.status().connected)
+
+        without_xivo(bench.broker)
+        bench.broker.answers[Exchange.Bind] = lambda frame: (
+            [Channel.Close(404, 'NOT_FOUND', 40, 30)] if frame.source == 'xivo' else [Exchange.BindOk()]
+        )
+
+        await bench.until(lambda: 'xivo does not exist' in bench.bus.status().summary)
+
+
+async def test_what_changes_on_a_connection_is_not_logged_as_a_new_one(
+    tmp_path: Path, log: StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('wazo_busd.amqp.hub_watch._EVERY_SECONDS', 0.01)
+    async with listening() as broker:
+        without_xivo(broker)
+        bench = Bench(broker, tmp_path)
+        await bench.until(lambda: 'xivo does not exist' in bench.bus.status().summary)
+
+        del broker.answers[Exchange.Declare]
+        await bench.until(lambda: 'xivo does not exist' not in bench.bus.status().summary)
+
+        assert len(log_lines(log, 'connected')) == 1
+
+        await bench.end()
+
+
 async def test_queues_are_declared_anew_before_they_can_expire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr('wazo_busd.amqp.bus._RENEWAL_SECONDS', 0.0)
     async with listening() as broker:

@@ -31,8 +31,8 @@ from wazo_busd.errors import BusError
 from wazo_busd.tasks import is_cancelled
 
 COMMAND = (
-    "rabbitmqctl set_permissions -p '/' 'guest' '^wazo-busd(\\..*)?$' '^wazo-busd(\\..*)?$' "
-    "'^(xivo|wazo-headers|wazo-busd(\\..*)?)$'"
+    "rabbitmqctl set_permissions -p '/' 'guest' '^wazo-busd([.].*)?$' '^wazo-busd([.].*)?$' "
+    "'^(xivo|wazo-headers|wazo-busd([.].*)?)$'"
 )
 
 

@@ -29,8 +29,8 @@ from wazo_busd.topology import HandlerQueue, Hub
 
 QUEUE, DEAD = 'wazo-busd.fax', 'wazo-busd.fax.dead'
 PERMISSIONS = (
-    "rabbitmqctl set_permissions -p '/' 'guest' '^wazo-busd(\\..*)?$' '^wazo-busd(\\..*)?$' "
-    "'^(xivo|wazo-headers|wazo-busd(\\..*)?)$'"
+    "rabbitmqctl set_permissions -p '/' 'guest' '^wazo-busd([.].*)?$' '^wazo-busd([.].*)?$' "
+    "'^(xivo|wazo-headers|wazo-busd([.].*)?)$'"
 )
 
 Call = tuple[str, ...]
@@ -93,7 +93,8 @@ class Bench:
 
     def __init__(self, path: Path, config: BusConfig | None = None) -> None:
         self.ledger = Ledger(path / 'bindings.json', 'test')
-        self.declarer = Declarer(config or BusConfig(), self.ledger)
+        self.changes = 0
+        self.declarer = Declarer(config or BusConfig(), self.ledger, self._changed)
 
     async def declare(self, queue: HandlerQueue, refuse: Refuse = lambda call, arguments: None) -> FakeChannel:
         channel = FakeChannel(refuse)
@@ -104,6 +105,9 @@ class Bench:
         with pytest.raises(BusError) as refused:
             await self.declare(queue, refuse)
         return refused.value
+
+    def _changed(self) -> None:
+        self.changes += 1
 
 
 @pytest.fixture
@@ -232,7 +236,7 @@ async def test_a_queue_that_should_be_classic_and_is_not_is_refused(bench: Bench
     error = await bench.refused(wanted('a', kind='classic'), having(main='quorum'))
 
     assert error.text == (
-        f"the queue {QUEUE} exists with another x-queue-type: it has 'quorum', the configuration says 'classic'"
+        f'the queue {QUEUE} exists with another x-queue-type: it has quorum, the configuration says classic'
     )
 
 
@@ -247,7 +251,30 @@ async def test_a_queue_with_other_arguments_is_told_with_both(bench: Bench, queu
 
     error = await bench.refused(wanted('a'), refusing(('declare', queue), refusal))
 
-    assert error.text == f"the queue {queue} exists with another x-max-length: it has '5', the configuration says '6'"
+    assert error.text == f'the queue {queue} exists with another x-max-length: it has 5, the configuration says 6'
+
+
+@pytest.mark.parametrize(
+    ('received', 'current', 'told'),
+    [
+        ("the value '7' of type 'signedint'", 'none', 'it has none, the configuration says 7'),
+        ('none', "the value 'drop-head' of type 'longstr'", 'it has drop-head, the configuration says none'),
+        (
+            "the value '7' of type 'signedint'",
+            "the value '7' of type 'longstr'",
+            "it has the value '7' of type 'longstr', the configuration says the value '7' of type 'signedint'",
+        ),
+    ],
+)
+async def test_what_differs_is_told_in_plain_words(bench: Bench, received: str, current: str, told: str) -> None:
+    refusal = aiormq.exceptions.ChannelPreconditionFailed(
+        f"PRECONDITION_FAILED - inequivalent arg 'x' for queue 'q' in vhost '/': received {received} but current is "
+        f'{current}'
+    )
+
+    error = await bench.refused(wanted('a'), refusing(('declare', QUEUE), refusal))
+
+    assert error.text == f'the queue {QUEUE} exists with another x: {told}'
 
 
 @pytest.mark.parametrize('queue', [QUEUE, DEAD])
@@ -385,6 +412,101 @@ async def test_an_exchange_of_wazo_that_we_may_not_use_is_told_once(bench: Bench
         assert [line['exchange'] for line in log_lines(log, 'upstream_missing')] == ['xivo']
 
 
+def not_there(*names: str) -> Callable[[Exchange.Declare], Sequence[FrameTypes]]:
+    """What a broker says that lacks some exchanges, to a user who may not make them."""
+
+    def answer(frame: Exchange.Declare) -> Sequence[FrameTypes]:
+        if frame.exchange not in names:
+            return [Exchange.DeclareOk()]
+        if frame.passive:
+            return [Channel.Close(404, f"NOT_FOUND - no exchange '{frame.exchange}' in vhost '/'", 40, 10)]
+        text = f"ACCESS_REFUSED - access to exchange '{frame.exchange}' in vhost '/' refused for user 'guest'"
+        return [Channel.Close(403, text, 40, 10)]
+
+    return answer
+
+
+START = 'start the Wazo services, which make it: wazo-service start; or let an administrator declare it once'
+
+
+async def test_an_exchange_of_wazo_that_is_not_there_and_that_we_may_not_make_is_told_so(
+    bench: Bench, log: StringIO
+) -> None:
+    async with linked() as (broker, link):
+        broker.answers[Exchange.Declare] = not_there('xivo')
+        await bench.declarer.declare_hub(link)
+
+        (line,) = log_lines(log, 'upstream_missing')
+        assert (line['exchange'], line['type'], line['error'], line['hint']) == (
+            'xivo',
+            'topic',
+            "the exchange xivo does not exist, and the user 'guest' may not make it",
+            START,
+        )
+
+
+async def test_an_exchange_of_wazo_that_is_there_in_the_end_but_that_we_may_not_use_is_told_again(
+    bench: Bench, log: StringIO
+) -> None:
+    async with linked() as (broker, link):
+        broker.answers[Exchange.Declare] = not_there('xivo')
+        await bench.declarer.declare_hub(link)
+        broker.answers[Exchange.Declare] = not_allowed
+        await bench.declarer.declare_hub(link)
+
+        assert [line['hint'] for line in log_lines(log, 'upstream_missing')] == [START, PERMISSIONS]
+
+
+async def test_nothing_is_lacking_where_all_is_there(bench: Bench) -> None:
+    async with linked() as (_, link):
+        await bench.declarer.declare_hub(link)
+
+        assert (bench.declarer.lacks, bench.changes) == ([], 0)
+
+
+async def test_what_is_lacking_is_said_with_each_cure_once(bench: Bench) -> None:
+    async with linked() as (broker, link):
+        broker.answers[Exchange.Declare] = not_there('xivo', 'wazo-headers')
+        await bench.declarer.declare_hub(link)
+
+        assert bench.declarer.lacks == [
+            "the exchange xivo does not exist, and the user 'guest' may not make it",
+            "the exchange wazo-headers does not exist, and the user 'guest' may not make it",
+            START,
+        ]
+
+
+async def test_what_is_lacking_no_longer_is_not_said(bench: Bench) -> None:
+    async with linked() as (broker, link):
+        broker.answers[Exchange.Declare] = not_there('xivo', 'wazo-headers')
+        await bench.declarer.declare_hub(link)
+        del broker.answers[Exchange.Declare]
+        await bench.declarer.declare_hub(link)
+
+        assert bench.declarer.lacks == []
+
+
+async def test_whoever_wants_to_know_is_told_whenever_something_else_is_lacking(bench: Bench) -> None:
+    async with linked() as (broker, link):
+        broker.answers[Exchange.Declare] = not_there('xivo')
+        await bench.declarer.declare_hub(link)
+        await bench.declarer.declare_hub(link)
+        first = bench.changes
+        del broker.answers[Exchange.Declare]
+        await bench.declarer.declare_hub(link)
+        await bench.declarer.declare_hub(link)
+
+        assert (first, bench.changes) == (1, 2)
+
+
+async def test_the_command_in_the_log_is_as_it_is_typed(bench: Bench, log: StringIO) -> None:
+    async with linked() as (broker, link):
+        broker.answers[Exchange.Declare] = not_allowed
+        await bench.declarer.declare_hub(link)
+
+    assert PERMISSIONS in log.getvalue()
+
+
 async def test_an_exchange_of_wazo_that_is_there_again_is_told(bench: Bench, log: StringIO) -> None:
     async with linked() as (broker, link):
         broker.answers[Exchange.Declare] = not_allowed
@@ -407,7 +529,7 @@ async def test_a_hub_of_another_type_is_told(bench: Bench) -> None:
             await bench.declarer.declare_hub(link)
 
         assert refused.value.text == (
-            "the exchange wazo-busd exists with another type: it has 'direct', the configuration says 'topic'"
+            'the exchange wazo-busd exists with another type: it has direct, the configuration says topic'
         )
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.config.conftest import Files, leaves
-from wazo_busd.config.document import Document, Origin, Place, dotted, is_secret, quoting_hint
+from wazo_busd.config.document import Document, Origin, Place, dotted, is_secret, quoted, quoting_hint
 from wazo_busd.config.reader import read
 from wazo_busd.errors import Problem
 
@@ -69,6 +70,29 @@ def test_a_hint_shows_the_quotes(place: Place, hint: str) -> None:
     assert quoting_hint(place, '0606') == hint
 
 
+@pytest.mark.parametrize(
+    ('text', 'written'),
+    [
+        ('calls.#', 'calls.#'),
+        ('ami.Hangup', 'ami.Hangup'),
+        ('fax_outbound_failed', 'fax_outbound_failed'),
+        ('*.ended', "'*.ended'"),
+        ('#.failed', "'#.failed'"),
+        ('{ami_event}', "'{ami_event}'"),
+        ('users_services_{service_name}_updated', "'users_services_{service_name}_updated'"),
+        ("it's", "'it''s'"),
+        ('', "''"),
+    ],
+)
+def test_a_text_has_quotes_where_yaml_wants_them(text: str, written: str) -> None:
+    assert quoted(text) == written
+
+
+@given(st.lists(st.text('ab-_*#{}[]!&%@\'",: 0', max_size=6), min_size=1).map('.'.join))
+def test_a_text_that_is_recommended_is_read_as_it_is(text: str) -> None:
+    assert yaml.safe_load(f'match: [calls.#, {quoted(text)}]')['match'] == ['calls.#', text]
+
+
 def test_a_problem_is_told_with_its_path_file_line_and_handler(files: Files) -> None:
     document = read(files.write('a.yml', 'handlers:\n  calls:\n    timeout: 1s\n'))
     assert document.problem(('handlers', 'calls', 'timeout'), 'too short', 'wait longer') == Problem(
@@ -106,6 +130,19 @@ def test_a_problem_of_an_item_of_a_list_of_secrets_can_be_told() -> None:
 @pytest.mark.parametrize(('secret', 'shown'), [('exp', 'expected'), ('expe', '…cted')])
 def test_a_secret_too_short_to_be_one_spoils_no_text(secret: str, shown: str) -> None:
     assert Document(secrets={secret}).problem((), 'expected').message == shown
+
+
+def test_what_was_written_and_is_not_in_the_tree_any_more_is_told(files: Files) -> None:
+    document = read(files.write('a.yml', 'handlers: {calls: {plugin: 0606, match: 7}}\n'))
+    del document.tree['handlers']['calls']['match']
+    keys = ('plugin', 'match', 'timeout')
+    assert [document.is_told(('handlers', 'calls', key)) for key in keys] == [True, True, False]
+
+
+def test_a_key_that_is_misread_is_told_whatever_it_was_merged_with(files: Files) -> None:
+    document = read(files.write('a.yml', 'handlers: {calls: {plugin: log}}\n'))
+    document.merge(read(files.write('b.yml', 'handlers: {calls: {on: calls.#}}\n')))
+    assert document.is_told(('handlers', 'calls', 'on'))
 
 
 def tree_of(*trees: dict[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 import pytest
 
 from tests.unit.config.conftest import Files, only
+from wazo_busd.config import load
+from wazo_busd.errors import Problem
 
 LOOK = 'look at this line and the one above it'
 BRACES = 'put it in quotes, as in password: "${file:/path}"'
@@ -65,12 +67,23 @@ HANDLER = 'handlers: {calls: {plugin: log, '
             'handlers.calls.match: expected at least 1 item, found 0',
             'as in match: [one, two]',
         ),
-        (HANDLER + "match: ['']}}\n", 1, 'handlers.calls.match[0]: a pattern has at least one word', 'as in calls.#'),
+        (
+            HANDLER + "match: ['']}}\n",
+            1,
+            'handlers.calls.match[0]: a pattern has at least one word',
+            "as in calls.# or '*.ended'",
+        ),
         (
             HANDLER + f'match: {"a" * 256}' + '}}\n',
             1,
             'handlers.calls.match: a pattern has at most 255 bytes, this one has 256',
             'shorten it: # stands for any number of words, as in calls.#',
+        ),
+        (
+            'handlers:\n  calls:\n    plugin: log\n    match:\n      - #.failed\n',
+            5,
+            'handlers.calls.match[0]: expected text, found nothing',
+            'one that begins with # is put in quotes',
         ),
         # texts
         ("bus: {vhost: ''}\n", 1, 'bus.vhost: expected a text that is not empty', 'write a text, or take it out'),
@@ -99,6 +112,16 @@ HANDLER = 'handlers: {calls: {plugin: log, '
         ('bus: "open\n', 2, 'this is not YAML: while scanning a quoted scalar', 'close the quotation mark'),
         ('debug: true\n---\ndebug: true\n', 2, 'this is not YAML: expected a single document', 'take the line --- out'),
         ('a: 1\nb: @x\n', 2, "this is not YAML: while scanning for the next token, found character '@'", 'in quotes'),
+        (HANDLER + 'match: *.ended}}\n', 1, 'this is not YAML: while scanning an alias', "match: '*.ended'"),
+        (HANDLER + 'match: [*]}}\n', 1, 'this is not YAML: while scanning an alias', "match: '*.ended'"),
+        (HANDLER + 'match: &.ended}}\n', 1, 'this is not YAML: while scanning an anchor', 'is put in quotes'),
+        ('a: *ended\n', 1, 'this is not YAML: found undefined alias', "match: '*.ended'"),
+        (
+            'handlers:\n  calls:\n    match: [calls.#, #.failed]\n    plugin: log\n',
+            5,
+            'this is not YAML: while parsing a flow sequence',
+            '# in front',
+        ),
         ('a: 1\n b: 1\n', 2, 'this is not YAML: mapping values are not allowed here', 'indent'),
         ('%YAML 3.0\n---\na: 1\n', 1, 'this is not YAML: found incompatible YAML document', LOOK),
         ('<<: 7\n', 1, 'this is not YAML: while constructing a mapping, expected a mapping', 'as in <<: *name'),
@@ -140,6 +163,54 @@ def test_a_tag_in_place_of_a_map_is_told_once(files: Files) -> None:
 def test_what_yaml_misreads_in_a_file_that_lost_hides_no_other_mistake(files: Files) -> None:
     files.write('conf.d/a.yml', 'bus: {password: 7}\n')
     assert len(files.load('bus: {password: !exec x}\n').problems) == 2
+
+
+@pytest.mark.parametrize(
+    ('key', 'hint'),
+    [
+        ('match', "# begins a comment: match: '#.failed'; or take the line out"),
+        ('acl', "# begins a comment: acl: '#'; or take the line out"),
+        ('tenants', 'write tenants: [UUID, …]; or take the line out, which lets all through'),
+        ('users', 'write users: [UUID, …]; or take the line out, which lets all through'),
+    ],
+)
+@pytest.mark.parametrize('comment', ['', ' #.failed', ' # [x]', '\n#      - x'])
+def test_what_narrows_a_handler_is_not_emptied_in_silence(files: Files, key: str, comment: str, hint: str) -> None:
+    path = files.write('config.yml', f'handlers:\n  calls:\n    plugin: log\n    {key}:{comment}\n')
+    assert load(path).problems == (
+        Problem(f'handlers.calls.{key}: nothing is written behind it', str(path), 4, handler='calls', hint=hint),
+    )
+
+
+@pytest.mark.parametrize('key', ['match', 'acl', 'tenants', 'users'])
+@pytest.mark.parametrize('null', ['null', '~'])
+def test_what_narrows_a_handler_may_be_said_to_be_nothing(files: Files, key: str, null: str) -> None:
+    loaded = files.load(f'handlers: {{calls: {{plugin: log, {key}: {null}}}}}\n')
+    assert (loaded.problems, getattr(loaded.config.handlers['calls'], key)) == ((), None)
+
+
+def test_a_key_that_is_emptied_in_the_file_that_wins_is_told_there(files: Files) -> None:
+    won = files.write('conf.d/a.yml', 'handlers: {fax: {tenants: }}\n')
+    text = 'handlers: {fax: {plugin: log, tenants: 2e752722-0864-4665-887d-a78a024cf7c7}}\n'
+    assert only(files.load(text).problems).file == str(won)
+
+
+def test_a_key_that_is_emptied_in_a_file_that_loses_is_not_told(files: Files) -> None:
+    files.write('conf.d/a.yml', 'handlers: {fax: {tenants: 2e752722-0864-4665-887d-a78a024cf7c7}}\n')
+    assert files.load('handlers: {fax: {plugin: log, tenants: }}\n').problems == ()
+
+
+def test_a_tag_in_place_of_tenants_is_told_once(files: Files) -> None:
+    assert 'is not supported here' in only(files.load(HANDLER + 'tenants: !x {}}}\n').problems).message
+
+
+def test_encryption_is_not_emptied_in_silence(files: Files) -> None:
+    problem = only(files.load('bus:\n  tls:\n#    ca_file: /etc/ssl/wazo.pem\n').problems)
+    assert (problem.line, problem.message, problem.hint) == (
+        2,
+        'bus.tls: nothing is written behind it',
+        'write tls: true, or tls: false',
+    )
 
 
 @pytest.mark.parametrize('text', ['bus:\n', 'bus: ~\n', 'bus:\n#  host: x\n'])
