@@ -9,6 +9,7 @@ that ignores its cancellation or a thread that hangs.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import threading
@@ -19,12 +20,15 @@ from typing import Any
 
 import structlog
 
+from wazo_busd.complaint import complain
+from wazo_busd.lookout import Lookout
+
 _LEAVING_SECONDS = 1.0
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
+def run(main: Coroutine[Any, Any, None], lookout: Lookout | None = None) -> None:
     """Run `main` to its end, then end what others left behind.
 
     What ignores that it is cancelled, and threads that hang, are named and left: the process then ends at once, without
@@ -32,6 +36,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
     Args:
         main: what is to be run.
+        lookout: watches the loop meanwhile; one of its own if `None`.
 
     Raises:
         BaseException: whatever `main` raises.
@@ -40,11 +45,21 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     executor = ThreadPoolExecutor(thread_name_prefix='default')
     loop.set_default_executor(executor)
     asyncio.set_event_loop(loop)
+    lookout = lookout or Lookout()
+    loop.set_task_factory(lookout.strays)
+    loop.set_exception_handler(complain)
     task = loop.create_task(main, name='main')
+    looking = loop.create_task(lookout.strays.run(), name='look for strays')
+    lookout.begin(loop)
     try:
         _until_done(loop, task)
     finally:
+        lookout.end()
+        looking.cancel()
         late = _end_tasks(loop)
+        # What has failed and was awaited by nobody is told when it is collected.
+        gc.collect()
+        _until_done(loop, loop.create_task(asyncio.sleep(0)))
         executor.shutdown(wait=False, cancel_futures=True)
         late += _end_threads()
         if late:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.support import PATIENCE_SECONDS
 from wazo_busd import runner
+from wazo_busd.lookout import Lookout
 
 
 def _process(code: str) -> subprocess.CompletedProcess[str]:
@@ -115,6 +116,78 @@ def test_what_is_left_behind_keeps_the_process_from_nothing(leaves: str) -> None
         'done',
         True,
     )
+
+
+@pytest.mark.parametrize('when', ['', 'await asyncio.sleep(0.01)'])
+def test_a_task_that_fails_and_that_nobody_awaits_is_told(when: str) -> None:
+    ended = _process(f"""
+        class Cycle:
+            async def fail(self):
+                raise ValueError('unseen')
+        async def main():
+            cycle = Cycle()
+            cycle.task = asyncio.create_task(cycle.fail())
+            {when}
+        runner.run(main())
+    """)
+
+    assert 'task_failed coroutine=Cycle.fail' in ended.stderr
+
+
+def test_the_error_of_a_task_that_is_cancelled_in_the_end_is_told() -> None:
+    ended = _process("""
+        async def fail():
+            try:
+                await asyncio.sleep(600)
+            finally:
+                raise ValueError('unseen')
+        async def main():
+            global task
+            task = asyncio.create_task(fail())
+            await asyncio.sleep(0)
+        runner.run(main())
+    """)
+
+    assert 'task_failed coroutine=fail' in ended.stderr
+
+
+def test_an_exit_in_a_task_that_nobody_awaits_is_told_with_its_task() -> None:
+    ended = _process("""
+        async def leave():
+            sys.exit(7)
+        async def main():
+            asyncio.create_task(leave())
+            await asyncio.sleep(0.01)
+        runner.run(main())
+    """)
+
+    assert ('exit_refused' in ended.stderr, 'task_failed coroutine=leave' in ended.stderr) == (True, True)
+
+
+def test_what_blocks_the_loop_is_told() -> None:
+    ended = _process("""
+        from wazo_busd.lookout import Lookout
+        class Impatient(Lookout):
+            def _began(self, *arguments):
+                super()._began(*arguments)
+                told.set()
+        told = threading.Event()
+        async def main():
+            told.wait()
+        runner.run(main(), Impatient(0.01))
+    """)
+
+    assert 'loop_blocked task=main' in ended.stderr
+
+
+def test_the_lookout_has_ended_when_the_coroutine_has() -> None:
+    async def main() -> None:
+        await asyncio.sleep(0)
+
+    lookout = Lookout()
+    runner.run(main(), lookout)
+
+    assert not lookout._thread.is_alive()
 
 
 def test_a_task_that_ends_when_it_is_cancelled_is_waited_for() -> None:

@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The lookout: a thread that finds out that the event loop does not turn, names who blocks it, and beats meanwhile.
+
+It leaves a mark for the loop to take away, and looks for it the next time it wakes up. Code that keeps Python's lock to
+itself, such as a regular expression that finds no end, holds up this thread too: it is named when it lets go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import structlog
+
+from wazo_busd.bus import Bus
+from wazo_busd.strays import Strays, handler_of
+
+_EVERY_SECONDS = 0.4
+_LEAVING_SECONDS = 1.0
+_FRAMES = 24
+_BELOW_PLUGINS = tuple(f'{Path(file).parent}/' for file in (__file__, asyncio.__file__))
+"""Where the code lies that calls that of plugins."""
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Stalls:
+    """How a handler has blocked the loop.
+
+    Attributes:
+        times: how often.
+        seconds: how long, all times together; a stall that lasts is not in it yet.
+    """
+
+    times: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class _Stall:
+    """One time that the loop does not turn: since when, and who blocks it."""
+
+    since: float
+    who: dict[str, str]
+
+
+class Lookout:
+    """Watches one loop.
+
+    Args:
+        every_seconds: how often it looks. A stall is seen when it has lasted once to twice as long.
+    """
+
+    def __init__(self, every_seconds: float = _EVERY_SECONDS) -> None:
+        self.strays = Strays()
+        self.bus: Bus | None = None
+        """The bus whose connections are kept."""
+        self.stalls: dict[str, Stalls] = {}
+        """By handler; under `''` what is no handler's."""
+        self._every_seconds = every_seconds
+        self._loop: asyncio.AbstractEventLoop
+        self._loop_thread = 0
+        self._thread: threading.Thread
+        self._ending = threading.Event()
+        self._is_marked = False
+        self._marked_at = 0.0
+        self._turned_at = 0.0
+        self._stall: _Stall | None = None
+
+    def begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch a loop that this thread runs."""
+        self._loop = loop
+        self._loop_thread = threading.get_ident()
+        self._thread = threading.Thread(target=self._run, name='lookout', daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Watch no more. The loop must not be closed before."""
+        self._ending.set()
+        self._thread.join(_LEAVING_SECONDS)
+
+    def _run(self) -> None:
+        while not self._ending.wait(self._every_seconds):
+            try:
+                self._look(time.monotonic())
+            except Exception:
+                # A mistake of ours. Who looks out must not be gone the next time.
+                log.exception('lookout_failed')
+
+    def _look(self, now: float) -> None:
+        if not self._is_marked:
+            if self._stall is not None:
+                self._ended(self._stall)
+            self._is_marked, self._marked_at = True, now
+            self._loop.call_soon_threadsafe(self._turned)
+            return
+        task = asyncio.current_task(self._loop)
+        if self._stall is None and task is None and now - self._marked_at > 2 * self._every_seconds:
+            # We come late ourselves, and the loop is at nothing: the whole process was stopped for a while.
+            self._marked_at = now
+            return
+        if self.bus is not None:
+            self.bus.beat()
+        if self._stall is None:
+            self._began(now, task)
+
+    def _turned(self) -> None:
+        """Called by the loop."""
+        self._turned_at = time.monotonic()
+        self._is_marked = False
+
+    def _began(self, now: float, task: asyncio.Task[Any] | None) -> None:
+        frames = _frames(sys._current_frames().get(self._loop_thread))  # noqa: SLF001 — documented, for debuggers and such
+        handler = self._handler(task, frames)
+        who = {'handler': handler} if handler else {'task': task.get_name()} if task else {}
+        self._stall = _Stall(self._marked_at, who)
+        self.stalls.setdefault(handler, Stalls()).times += 1
+        log.error(
+            'loop_blocked',
+            **who,
+            seconds=round(now - self._marked_at, 1),
+            effect='all handlers wait',
+            hint='do what takes time in a plain function, which runs in a thread, or await it',
+            stack='\n'.join(map(_line, reversed(self._from_plugin(frames)))),
+        )
+
+    def _ended(self, stall: _Stall) -> None:
+        self._stall = None
+        seconds = self._turned_at - stall.since
+        self.stalls[stall.who.get('handler', '')].seconds += seconds
+        log.warning('loop_free_again', **stall.who, seconds=round(seconds, 1))
+
+    def _handler(self, task: asyncio.Task[Any] | None, frames: list[FrameType]) -> str:
+        """Whose code runs: that of the task, else that of the innermost file that is a plugin's; `''` if nobody's."""
+        if task is not None:
+            # The tasks that we call plugins in are called bell/3 and start/bell.
+            head, _, tail = task.get_name().rpartition('/')
+            handler = handler_of(task) or (head if tail.isdecimal() else tail)
+            if self.strays.knows(handler):
+                return handler
+        return next(filter(None, (', '.join(self.strays.handlers_in(_file(frame))) for frame in frames)), '')
+
+    def _from_plugin(self, frames: list[FrameType]) -> list[FrameType]:
+        """The frames from the one on that a plugin was called in; all of them if none was."""
+        is_plugins = False
+        for number, frame in enumerate(frames):
+            if is_plugins and _file(frame).startswith(_BELOW_PLUGINS):
+                return frames[:number]
+            is_plugins = is_plugins or bool(self.strays.handlers_in(_file(frame)))
+        return frames
+
+
+def _frames(innermost: FrameType | None) -> list[FrameType]:
+    """The last frames of a stack, the innermost first."""
+    frames: list[FrameType] = []
+    while innermost is not None and len(frames) < _FRAMES:
+        frames.append(innermost)
+        innermost = innermost.f_back
+    return frames
+
+
+def _file(frame: FrameType) -> str:
+    return frame.f_code.co_filename
+
+
+def _line(frame: FrameType) -> str:
+    return f'{_file(frame)}:{frame.f_lineno} in {frame.f_code.co_qualname}'
