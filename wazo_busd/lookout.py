@@ -2,13 +2,14 @@
 # SPDX-FileCopyrightText: The wazo-busd Authors
 """The lookout: a thread that finds out that the event loop does not turn, names who blocks it, and beats meanwhile.
 
-It leaves a mark for the loop to take away, and looks for it the next time it wakes up. Code that keeps Python's lock to
-itself, such as a regular expression that finds no end, holds up this thread too: it is named when it lets go.
+It leaves a mark for the loop to take away, and looks for it the next time. Code that keeps Python's lock to itself,
+such as a regular expression that finds no end, holds up this thread too: it is named when it lets go.
 """
 
 from __future__ import annotations
 
 import asyncio
+import selectors
 import sys
 import threading
 import time
@@ -24,6 +25,8 @@ from wazo_busd.strays import Strays, handler_of
 
 _EVERY_SECONDS = 0.4
 _LEAVING_SECONDS = 1.0
+_BUSY = 0.1
+"""What part of a time a process has calculated at least that was not stopped, even on a host with too much to do."""
 _FRAMES = 24
 _BELOW_PLUGINS = tuple(f'{Path(file).parent}/' for file in (__file__, asyncio.__file__))
 """Where the code lies that calls that of plugins."""
@@ -73,6 +76,8 @@ class Lookout:
         self._is_marked = False
         self._marked_at = 0.0
         self._turned_at = 0.0
+        self._looked_at = 0.0
+        self._burnt = 0.0
         self._stall: _Stall | None = None
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -88,29 +93,48 @@ class Lookout:
         self._thread.join(_LEAVING_SECONDS)
 
     def _run(self) -> None:
+        self._looked_at, self._burnt = time.monotonic(), time.process_time()
         while not self._ending.wait(self._every_seconds):
             try:
-                self._look(time.monotonic())
+                self._look(time.monotonic(), time.process_time())
             except Exception:
                 # A mistake of ours. Who looks out must not be gone the next time.
                 log.exception('lookout_failed')
 
-    def _look(self, now: float) -> None:
+    def _look(self, now: float, burnt: float) -> None:
+        """Look once.
+
+        Args:
+            now: the time on the monotonic clock.
+            burnt: the processor time that the process has used.
+        """
+        since, burnt_since, self._looked_at, self._burnt = self._looked_at, self._burnt, now, burnt
+        is_late, is_idle = now - since > 2 * self._every_seconds, self._is_idle()
+        is_held = is_late and not is_idle and burnt - burnt_since > (now - since) * _BUSY
+        if is_late and not is_held and self._stall is None:
+            # Nobody has kept us from looking: the process as a whole was stopped for a while.
+            self._marked_at = now
+            return
+        task = asyncio.current_task(self._loop)
         if not self._is_marked:
             if self._stall is not None:
                 self._ended(self._stall)
-            self._is_marked, self._marked_at = True, now
+            if is_idle:
+                # To wake it would cost more than all the rest here.
+                return
+            self._is_marked, self._marked_at = True, since if is_held else now
             self._loop.call_soon_threadsafe(self._turned)
-            return
-        task = asyncio.current_task(self._loop)
-        if self._stall is None and task is None and now - self._marked_at > 2 * self._every_seconds:
-            # We come late ourselves, and the loop is at nothing: the whole process was stopped for a while.
-            self._marked_at = now
-            return
+            if not is_held:
+                return
         if self.bus is not None:
             self.bus.beat()
         if self._stall is None:
             self._began(now, task)
+
+    def _is_idle(self) -> bool:
+        """Whether the loop waits for something to happen; an answer that another loop than asyncio's never gives."""
+        frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 — documented, for debuggers and such
+        return frame is not None and _file(frame) == selectors.__file__
 
     def _turned(self) -> None:
         """Called by the loop."""

@@ -26,7 +26,7 @@ def _connections(broker: Broker) -> set[str]:
     return {line for line in lines if broker.vhost in line and 'wazo-busd: ' in line}
 
 
-async def test_a_handler_that_blocks_the_loop_costs_no_connection(broker: Broker, tmp_path: Path) -> None:
+async def test_a_handler_that_blocks_the_loop_is_named_and_costs_no_connection(broker: Broker, tmp_path: Path) -> None:
     bus = f'{{host: {broker.host}, port: {broker.port}, vhost: {broker.vhost}, heartbeat: 2s}}'
     config = write_config(tmp_path, broker, 'stuck: {plugin: block}', bus=bus)
     (tmp_path / 'plugins.d' / 'block.py').write_text(BLOCKING)
@@ -44,4 +44,4 @@ async def test_a_handler_that_blocks_the_loop_costs_no_connection(broker: Broker
         after = _connections(broker)
         daemon.stop()
 
-        assert after == before
+        assert ('loop_blocked handler=stuck' in daemon.log, after) == (True, before)

@@ -17,7 +17,7 @@ import structlog
 from tests.unit.impatience import impatience
 from tests.unit.rig import log_lines, make_handler, make_work, turn
 from wazo_busd import logs
-from wazo_busd.complaint import complain
+from wazo_busd.complaint import Complaints
 from wazo_busd.event import Event
 from wazo_busd.plugin import handler
 from wazo_busd.strays import Strays
@@ -35,7 +35,7 @@ async def strays() -> AsyncIterator[Strays]:
     loop = asyncio.get_running_loop()
     made = Strays()
     loop.set_task_factory(made)
-    loop.set_exception_handler(complain)
+    loop.set_exception_handler(Complaints())
     with made.inside(make_handler(bell, name='bell')):
         pass
     yield made
@@ -173,6 +173,41 @@ async def test_a_task_that_is_collected_while_it_waits_is_told(log: StringIO) ->
     assert (line['handler'], line['coroutine'].split('.')[-1]) == ('bell', 'wait')
 
 
+async def test_many_tasks_that_are_collected_while_they_wait_are_told_once(log: StringIO) -> None:
+    async def wait() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    for _ in range(10):
+        in_call().run(asyncio.create_task, wait())
+    await turn(1)
+    await complained()
+
+    assert len(log_lines(log, 'loop_complains')) == 1
+
+
+async def test_tasks_of_different_coroutines_are_both_told(log: StringIO) -> None:
+    async def wait() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def linger() -> None:
+        await asyncio.get_running_loop().create_future()
+
+    for each in (wait, linger):
+        in_call().run(asyncio.create_task, each())
+    await turn(1)
+    await complained()
+
+    assert len(log_lines(log, 'loop_complains')) == 2
+
+
+async def test_every_task_that_fails_is_told(log: StringIO) -> None:
+    for number in range(10):
+        await fail_in_call(ValueError(number))
+    await complained()
+
+    assert len(log_lines(log, 'task_failed')) == 10
+
+
 async def test_a_complaint_says_nothing_of_whatever_event_is_handled_meanwhile(log: StringIO) -> None:
     await fail_in_call(ValueError('mine'))
     token = current_work.set(make_work(Event('innocent'), handler='gong'))
@@ -208,6 +243,6 @@ def test_what_complains_after_the_end_of_the_loop_is_told_at_once(log: StringIO)
     loop.close()
 
     context: dict[str, Any] = {'message': 'too late', 'exception': ValueError('mine')}
-    complain(loop, context)
+    Complaints()(loop, context)
 
     assert log_lines(log, 'loop_complains')[0]['text'] == 'too late'

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from tests.support import eventually_sync
 from tests.unit.rig import PATIENCE_SECONDS, log_lines, make_handler, turn
 from wazo_busd.event import Event
 from wazo_busd.lookout import Lookout, Stalls
@@ -42,14 +43,20 @@ class Heart(MemoryBus):
 
 
 class Watched(Lookout):
-    """A lookout that looks when the test says so."""
+    """A lookout that looks when the test says so, in the thread of the loop, which so never seems idle."""
 
     def begin(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._loop_thread = threading.get_ident()
+        self.now = 0.0
+        self.burnt = 0.0
 
-    def look(self, now: float) -> None:
-        self._look(now)
+    def look(self, times: int = 1, *, after: float = 0.4, burnt: float = 0.0) -> None:
+        """Look, so many seconds later, of which some were spent on calculations."""
+        for _ in range(times):
+            self.now += after
+            self.burnt += burnt
+            self._look(self.now, self.burnt)
 
 
 @pytest.fixture
@@ -90,19 +97,18 @@ async def in_callback(blocks: Callable[[], None]) -> None:
     await done
 
 
-def blocking(lookout: Watched, *, late: float = 0.0) -> Callable[[], None]:
+def blocking(lookout: Watched, looks: int = 2) -> Callable[[], None]:
     """What blocks the loop from one look to the next."""
 
     def block() -> None:
-        lookout.look(1.0)
-        lookout.look(1.4 + late)
+        lookout.look(looks)
 
     return block
 
 
 async def test_a_loop_that_turns_is_not_blocked(lookout: Watched, log: StringIO) -> None:
-    for second in range(1, 10):
-        lookout.look(float(second))
+    for _ in range(10):
+        lookout.look()
         await turn(1)
 
     assert log_lines(log, 'loop_blocked') == []
@@ -111,8 +117,8 @@ async def test_a_loop_that_turns_is_not_blocked(lookout: Watched, log: StringIO)
 async def test_a_loop_that_turns_needs_no_beats(lookout: Watched) -> None:
     lookout.bus = heart = Heart()
 
-    for second in range(1, 10):
-        lookout.look(float(second))
+    for _ in range(10):
+        lookout.look()
         await turn(1)
 
     assert heart.beats == 0
@@ -185,11 +191,7 @@ async def test_the_stack_begins_where_the_plugin_is_called(lookout: Watched, log
 
 
 async def test_a_stall_is_told_once(lookout: Watched, log: StringIO) -> None:
-    def block() -> None:
-        for second in range(1, 10):
-            lookout.look(float(second))
-
-    await in_task('bell/3', block)
+    await in_task('bell/3', blocking(lookout, 10))
 
     assert len(log_lines(log, 'loop_blocked')) == 1
 
@@ -198,7 +200,7 @@ async def test_the_end_of_a_stall_is_told(lookout: Watched, log: StringIO) -> No
     await in_task('bell/3', blocking(lookout))
 
     await turn(1)
-    lookout.look(2.0)
+    lookout.look()
 
     (line,) = log_lines(log, 'loop_free_again')
     assert (line['level'], line['handler']) == ('WARNING', 'bell')
@@ -208,7 +210,7 @@ async def test_a_second_stall_is_told_again(lookout: Watched, log: StringIO) -> 
     for _ in range(2):
         await in_task('bell/3', blocking(lookout))
         await turn(1)
-        lookout.look(2.0)
+        lookout.look()
         await turn(1)
 
     assert len(log_lines(log, 'loop_blocked')) == 2
@@ -219,7 +221,7 @@ async def test_stalls_are_counted_for_each_handler(lookout: Watched, monkeypatch
     for _ in range(2):
         await in_task('bell/3', blocking(lookout))
         await turn(1)
-        lookout.look(5.0)
+        lookout.look()
         await turn(1)
 
     assert lookout.stalls == {'bell': Stalls(times=2, seconds=6.0)}
@@ -228,35 +230,72 @@ async def test_stalls_are_counted_for_each_handler(lookout: Watched, monkeypatch
 async def test_every_look_at_a_blocked_loop_is_a_beat(lookout: Watched) -> None:
     lookout.bus = heart = Heart()
 
-    def block() -> None:
-        for second in range(1, 6):
-            lookout.look(float(second))
-
-    await in_task('bell/3', block)
+    await in_task('bell/3', blocking(lookout, 5))
 
     assert heart.beats == 4
 
 
-async def test_a_process_that_was_stopped_as_a_whole_was_not_blocked(lookout: Watched, log: StringIO) -> None:
-    await in_callback(blocking(lookout, late=100.0))
+@pytest.mark.parametrize('marks', [0, 1])
+async def test_a_process_that_was_stopped_as_a_whole_was_not_blocked(
+    lookout: Watched, log: StringIO, marks: int
+) -> None:
+    def stopped() -> None:
+        lookout.look(marks)
+        lookout.look(after=100.0)
+
+    await in_task('bell/3', stopped)
 
     assert log_lines(log, 'loop_blocked') == []
 
 
-async def test_code_that_holds_this_thread_up_too_is_named_when_it_lets_go(lookout: Watched, log: StringIO) -> None:
-    await in_task('bell/3', blocking(lookout, late=100.0))
+async def test_who_blocks_the_loop_after_a_stop_is_named(lookout: Watched, log: StringIO) -> None:
+    def block() -> None:
+        lookout.look()
+        lookout.look(after=100.0)
+        lookout.look()
+
+    await in_task('bell/3', block)
 
     assert log_lines(log, 'loop_blocked')[0]['handler'] == 'bell'
 
 
-async def test_what_is_at_its_end_is_blocked_after_a_stop_all_the_same(lookout: Watched, log: StringIO) -> None:
-    def block() -> None:
-        blocking(lookout, late=100.0)()
-        lookout.look(101.8)
+@pytest.mark.parametrize('marks', [0, 1])
+async def test_code_that_holds_up_this_thread_too_is_named_when_it_lets_go(
+    lookout: Watched, log: StringIO, marks: int
+) -> None:
+    def calculate() -> None:
+        lookout.look(marks)
+        lookout.look(after=100.0, burnt=99.0)
 
-    await in_callback(block)
+    await in_task('bell/3', calculate)
 
-    assert len(log_lines(log, 'loop_blocked')) == 1
+    assert log_lines(log, 'loop_blocked')[0]['handler'] == 'bell'
+
+
+async def test_how_long_this_thread_was_held_up_is_counted(lookout: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('wazo_busd.lookout.time', SimpleNamespace(monotonic=lambda: 101.0))
+
+    await in_task('bell/3', lambda: lookout.look(after=100.0, burnt=99.0))
+    await turn(1)
+    lookout.look()
+
+    assert lookout.stalls == {'bell': Stalls(times=1, seconds=101.0)}
+
+
+async def test_a_loop_that_is_idle_is_not_woken(lookout: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookout, '_is_idle', lambda: True)
+
+    lookout.look()
+
+    assert not lookout._is_marked
+
+
+async def test_a_loop_that_waits_is_idle(lookout: Watched) -> None:
+    await asyncio.to_thread(eventually_sync, lookout._is_idle)
+
+
+async def test_a_loop_that_does_something_is_not_idle(lookout: Watched) -> None:
+    assert not lookout._is_idle()
 
 
 @pytest.fixture

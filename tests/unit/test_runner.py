@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -64,6 +65,29 @@ def test_an_exit_in_a_task_that_a_plugin_starts_is_its_own_affair(error: str, wa
     """)
 
     assert (ended.returncode, ended.stdout) == (0, f'raised {error.partition("(")[0]}\ndone\n')
+
+
+def test_an_exit_that_is_refused_is_told_with_the_handler(tmp_path: Path) -> None:
+    (tmp_path / 'bad.py').write_text(
+        'import sys\nfrom wazo_busd.api import handler\n\n@handler\nasync def leave(event):\n    sys.exit(7)\n'
+    )
+    ended = _process(f"""
+        sys.path.insert(0, {str(tmp_path)!r})
+        import bad
+        from wazo_busd.config import HandlerConfig
+        from wazo_busd.handler import Handler
+        from wazo_busd.lookout import Lookout
+        from wazo_busd.plugin import describe
+        async def main():
+            plugin = describe(bad, name='bad', source='a test', version='1')
+            with lookout.strays.inside(Handler('bell', plugin, HandlerConfig(plugin='bad', match=['#']), None)):
+                asyncio.create_task(bad.leave(None))
+            await asyncio.sleep(0.01)
+        lookout = Lookout()
+        runner.run(main(), lookout)
+    """)
+
+    assert 'exit_refused handler=bell' in ended.stderr
 
 
 def test_an_exit_in_a_callback_that_a_plugin_asks_for_ends_nothing() -> None:
