@@ -15,8 +15,7 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
@@ -45,6 +44,17 @@ class Stalls:
 
     times: int = 0
     seconds: float = 0.0
+
+
+class _Place(NamedTuple):
+    """One call of a stack."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f'{self.file}:{self.line} in {self.function}'
 
 
 @dataclass(slots=True)
@@ -109,17 +119,18 @@ class Lookout:
             burnt: the processor time that the process has used.
         """
         since, burnt_since, self._looked_at, self._burnt = self._looked_at, self._burnt, now, burnt
-        is_late, is_idle = now - since > 2 * self._every_seconds, self._is_idle()
-        is_held = is_late and not is_idle and burnt - burnt_since > (now - since) * _BUSY
+        # First of all, as whoever blocks the loop may be through any moment.
+        task, stack = asyncio.current_task(self._loop), self._stack()
+        is_late = now - since > 2 * self._every_seconds
+        is_held = is_late and bool(stack) and burnt - burnt_since > (now - since) * _BUSY
         if is_late and not is_held and self._stall is None:
             # Nobody has kept us from looking: the process as a whole was stopped for a while.
             self._marked_at = now
             return
-        task = asyncio.current_task(self._loop)
         if not self._is_marked:
             if self._stall is not None:
                 self._ended(self._stall)
-            if is_idle:
+            if not stack:
                 # To wake it would cost more than all the rest here.
                 return
             self._is_marked, self._marked_at = True, since if is_held else now
@@ -129,21 +140,27 @@ class Lookout:
         if self.bus is not None:
             self.bus.beat()
         if self._stall is None:
-            self._began(now, task)
+            self._began(now, task, stack)
 
-    def _is_idle(self) -> bool:
-        """Whether the loop waits for something to happen; an answer that another loop than asyncio's never gives."""
+    def _stack(self) -> list[_Place]:
+        """Where the loop is, the innermost place first; nowhere while it waits for something to happen.
+
+        Another loop than asyncio's seems to be somewhere even then, and is woken in vain.
+        """
         frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 — documented, for debuggers and such
-        return frame is not None and _file(frame) == selectors.__file__
+        places: list[_Place] = []
+        while frame is not None and len(places) < _FRAMES:
+            places.append(_Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
+            frame = frame.f_back
+        return [] if places and places[0].file == selectors.__file__ else places
 
     def _turned(self) -> None:
         """Called by the loop."""
         self._turned_at = time.monotonic()
         self._is_marked = False
 
-    def _began(self, now: float, task: asyncio.Task[Any] | None) -> None:
-        frames = _frames(sys._current_frames().get(self._loop_thread))  # noqa: SLF001 — documented, for debuggers and such
-        handler = self._handler(task, frames)
+    def _began(self, now: float, task: asyncio.Task[Any] | None, stack: list[_Place]) -> None:
+        handler = self._handler(task, stack)
         who = {'handler': handler} if handler else {'task': task.get_name()} if task else {}
         self._stall = _Stall(self._marked_at, who)
         self.stalls.setdefault(handler, Stalls()).times += 1
@@ -153,7 +170,7 @@ class Lookout:
             seconds=round(now - self._marked_at, 1),
             effect='all handlers wait',
             hint='do what takes time in a plain function, which runs in a thread, or await it',
-            stack='\n'.join(map(_line, reversed(self._from_plugin(frames)))),
+            stack='\n'.join(map(str, reversed(self._from_plugin(stack)))),
         )
 
     def _ended(self, stall: _Stall) -> None:
@@ -162,7 +179,7 @@ class Lookout:
         self.stalls[stall.who.get('handler', '')].seconds += seconds
         log.warning('loop_free_again', **stall.who, seconds=round(seconds, 1))
 
-    def _handler(self, task: asyncio.Task[Any] | None, frames: list[FrameType]) -> str:
+    def _handler(self, task: asyncio.Task[Any] | None, stack: list[_Place]) -> str:
         """Whose code runs: that of the task, else that of the innermost file that is a plugin's; `''` if nobody's."""
         if task is not None:
             # The tasks that we call plugins in are called bell/3 and start/bell.
@@ -170,30 +187,13 @@ class Lookout:
             handler = handler_of(task) or (head if tail.isdecimal() else tail)
             if self.strays.knows(handler):
                 return handler
-        return next(filter(None, (', '.join(self.strays.handlers_in(_file(frame))) for frame in frames)), '')
+        return next(filter(None, (', '.join(self.strays.handlers_in(place.file)) for place in stack)), '')
 
-    def _from_plugin(self, frames: list[FrameType]) -> list[FrameType]:
-        """The frames from the one on that a plugin was called in; all of them if none was."""
+    def _from_plugin(self, stack: list[_Place]) -> list[_Place]:
+        """The places from the one on that a plugin was called at; all of them if none was."""
         is_plugins = False
-        for number, frame in enumerate(frames):
-            if is_plugins and _file(frame).startswith(_BELOW_PLUGINS):
-                return frames[:number]
-            is_plugins = is_plugins or bool(self.strays.handlers_in(_file(frame)))
-        return frames
-
-
-def _frames(innermost: FrameType | None) -> list[FrameType]:
-    """The last frames of a stack, the innermost first."""
-    frames: list[FrameType] = []
-    while innermost is not None and len(frames) < _FRAMES:
-        frames.append(innermost)
-        innermost = innermost.f_back
-    return frames
-
-
-def _file(frame: FrameType) -> str:
-    return frame.f_code.co_filename
-
-
-def _line(frame: FrameType) -> str:
-    return f'{_file(frame)}:{frame.f_lineno} in {frame.f_code.co_qualname}'
+        for number, place in enumerate(stack):
+            if is_plugins and place.file.startswith(_BELOW_PLUGINS):
+                return stack[:number]
+            is_plugins = is_plugins or bool(self.strays.handlers_in(place.file))
+        return stack

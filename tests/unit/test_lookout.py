@@ -283,7 +283,7 @@ async def test_how_long_this_thread_was_held_up_is_counted(lookout: Watched, mon
 
 
 async def test_a_loop_that_is_idle_is_not_woken(lookout: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookout, '_is_idle', lambda: True)
+    monkeypatch.setattr(lookout, '_stack', list)
 
     lookout.look()
 
@@ -291,11 +291,11 @@ async def test_a_loop_that_is_idle_is_not_woken(lookout: Watched, monkeypatch: p
 
 
 async def test_a_loop_that_waits_is_idle(lookout: Watched) -> None:
-    await asyncio.to_thread(eventually_sync, lookout._is_idle)
+    await asyncio.to_thread(eventually_sync, lambda: lookout._stack() == [])
 
 
 async def test_a_loop_that_does_something_is_not_idle(lookout: Watched) -> None:
-    assert not lookout._is_idle()
+    assert lookout._stack()[1].file == __file__
 
 
 @pytest.fixture
