@@ -149,10 +149,12 @@ class Lookout:
         """
         frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 — documented, for debuggers and such
         places: list[_Place] = []
+        if frame is None or frame.f_code.co_filename == selectors.__file__:
+            return places
         while frame is not None and len(places) < _FRAMES:
             places.append(_Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))
             frame = frame.f_back
-        return [] if places and places[0].file == selectors.__file__ else places
+        return places
 
     def _turned(self) -> None:
         """Called by the loop."""
