@@ -90,6 +90,12 @@ class Bus(Protocol):
     async def publish(self, routing_key: str, body: bytes, headers: Mapping[str, Any]) -> None:
         """Publish a derived event on the hub; returns when the broker has confirmed it."""
 
+    def beat(self) -> None:
+        """Tell the broker over every open connection that we live. Called by another thread while the loop is blocked.
+
+        Whoever knows how often the broker wants to hear it does nothing when it is called more often.
+        """
+
     async def close(self) -> None:
         """Disconnect. `run` returns."""
 

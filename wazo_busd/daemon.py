@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -21,6 +21,7 @@ from wazo_busd.emission import emitter
 from wazo_busd.errors import ConfigurationError, Problem, in_order
 from wazo_busd.handler import Handler
 from wazo_busd.http import SharedSession
+from wazo_busd.lookout import Lookout
 from wazo_busd.notify import Notifier
 from wazo_busd.post import Post
 from wazo_busd.roster import Roster
@@ -59,6 +60,8 @@ class Daemon:
         self._make_bus = make_bus
         self._level = level
         self._debug = debug
+        self.lookout = Lookout()
+        """Knows the bus and the handlers' tasks; whoever runs the loop lets it watch."""
         self._notifier = Notifier()
         self._http = SharedSession()
         self._config = Config()
@@ -222,7 +225,7 @@ class Daemon:
         self._config = new
         if not same_bus:
             await self._close_bus()
-            self._bus = self._make_bus(new, self._tell_status)
+            self._bus = self.lookout.bus = self._make_bus(new, self._tell_status)
             self._bus_task = asyncio.create_task(self._bus.run(), name='bus')
         self._broken = {problem.handler: problem.message for problem in names.failures}
         for problem in names.failures:
@@ -249,14 +252,13 @@ class Daemon:
             )
 
         limits = Limits(size=config.bus.max_body_size, depth=config.bus.max_depth)
-        return Post(handler, queue, bus=bus, context=context, limits=limits)
+        return Post(handler, queue, bus=bus, context=context, limits=limits, strays=self.lookout.strays)
 
     async def _end(self, names: list[str]) -> None:
         """End some posts, all at the same time."""
         posts = [self._posts.pop(name) for name in names]
         self._leaving += posts
-        ending: list[Coroutine[Any, Any, None]] = [post.end(self._config.drain_timeout) for post in posts]
-        await asyncio.gather(*ending)
+        await asyncio.gather(*(post.end(self._config.drain_timeout) for post in posts))
         for post in posts:
             self._leaving.remove(post)
 
@@ -292,7 +294,6 @@ def _state_dir_problems(configuration: Configuration) -> list[Problem]:
         probe.write_bytes(b'')
         probe.unlink()
     except OSError as error:
-        text = f'{path} cannot be used: {error.strerror}'
         hint = 'name a directory that this user can write, as in state_dir: /var/lib/wazo-busd'
-        return [configuration.document.problem(('state_dir',), text, hint)]
+        return [configuration.document.problem(('state_dir',), f'{path} cannot be used: {error.strerror}', hint)]
     return []

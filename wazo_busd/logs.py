@@ -96,7 +96,7 @@ def _render(logger: WrappedLogger, method: str, fields: EventDict) -> str:
     when = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(now))
     level = str(fields.pop('level', method)).upper()
     fact = escape(str(fields.pop('event', '')))
-    trace = fields.pop('exception', None)
+    trace = fields.pop('exception', None) or fields.pop('stack', None)
     words = [f'{escape(key)}={_value(value)}' for key, value in fields.items() if value is not None]
     line = ' '.join([f'{when},{int(now * 1000) % 1000:03d}', f'{level:<8}', fact, *words])
     if trace:

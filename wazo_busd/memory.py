@@ -101,6 +101,9 @@ class MemoryBus:
         """See `wazo_busd.bus.Bus.publish`."""
         self.send(self.hub.exchange.name, routing_key, body, headers)
 
+    def beat(self) -> None:
+        """See `wazo_busd.bus.Bus.beat`: there is no connection."""
+
     async def close(self) -> None:
         """See `wazo_busd.bus.Bus.close`."""
         self._closing.set()

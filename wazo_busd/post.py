@@ -17,6 +17,7 @@ from wazo_busd.codec import Limits
 from wazo_busd.context import Context
 from wazo_busd.dispatcher import Dispatcher
 from wazo_busd.handler import Handler
+from wazo_busd.strays import Strays
 from wazo_busd.tasks import is_cancelled
 from wazo_busd.topology import HandlerQueue
 
@@ -39,10 +40,18 @@ class Post:
         bus: where its events come from.
         context: makes what its plugin gets.
         limits: what a body may be at most.
+        strays: notes the tasks that its plugin makes.
     """
 
     def __init__(
-        self, handler: Handler, queue: HandlerQueue, *, bus: Bus, context: Callable[[], Context], limits: Limits
+        self,
+        handler: Handler,
+        queue: HandlerQueue,
+        *,
+        bus: Bus,
+        context: Callable[[], Context],
+        limits: Limits,
+        strays: Strays,
     ) -> None:
         self.handler = handler
         self.dispatcher: Dispatcher | None = None
@@ -50,6 +59,7 @@ class Post:
         self._bus = bus
         self._context = context
         self._limits = limits
+        self._strays = strays
         self._starting: asyncio.Task[None] | None = None
         self._has_started = False
         self._hurried = False
@@ -60,7 +70,7 @@ class Post:
         self._starting = asyncio.create_task(self._start(), name=f'start/{self.handler.name}')
 
     async def end(self, timeout_seconds: float) -> None:
-        """Take no more events, finish what runs, give back the rest, stop the plugin.
+        """Take no more events, finish what runs, give back the rest, stop the plugin, cancel what it leaves running.
 
         Args:
             timeout_seconds: how long all that may take; who is late is named and cancelled.
@@ -80,6 +90,7 @@ class Post:
             await self._bus.detach(name, max(_LEAST_SECONDS, deadline - time.monotonic()))
         if self._has_started:
             await self._stop_plugin()
+        await self._strays.end(name)
 
     def hurry(self) -> None:
         """Let an `end` that is under way wait no longer."""
@@ -93,7 +104,8 @@ class Post:
         while True:
             try:
                 async with asyncio.timeout(_START_SECONDS):
-                    await self.handler.start(self._context())
+                    with self._strays.inside(self.handler):
+                        await self.handler.start(self._context())
                 self._has_started = True
                 break
             except BaseException as error:
@@ -109,6 +121,7 @@ class Post:
                     effect='its events wait in its queue',
                     exc_info=not isinstance(error, OSError),
                 )
+            await self._strays.end(self.handler.name)
             await asyncio.sleep(pause * random.uniform(0.8, 1.0))
             pause = min(pause * 2, _LAST_PAUSE_SECONDS)
         if is_cancelled():
@@ -122,7 +135,8 @@ class Post:
     async def _stop_plugin(self) -> None:
         try:
             async with asyncio.timeout(_STOP_SECONDS):
-                await self.handler.stop()
+                with self._strays.inside(self.handler):
+                    await self.handler.stop()
         except BaseException as error:
             # A plugin may raise anything, and often a cancellation, from a task of its own that it has cancelled.
             if isinstance(error, asyncio.CancelledError) and is_cancelled():

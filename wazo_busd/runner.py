@@ -9,22 +9,28 @@ that ignores its cancellation or a thread that hangs.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import structlog
 
+from wazo_busd.complaint import Complaints
+from wazo_busd.lookout import Lookout
+from wazo_busd.strays import Strays
+
 _LEAVING_SECONDS = 1.0
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-def run(main: Coroutine[Any, Any, None]) -> None:
+def run(main: Coroutine[Any, Any, None], lookout: Lookout | None = None) -> None:
     """Run `main` to its end, then end what others left behind.
 
     What ignores that it is cancelled, and threads that hang, are named and left: the process then ends at once, without
@@ -32,6 +38,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
     Args:
         main: what is to be run.
+        lookout: watches the loop meanwhile; one of its own if `None`.
 
     Raises:
         BaseException: whatever `main` raises.
@@ -40,11 +47,21 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     executor = ThreadPoolExecutor(thread_name_prefix='default')
     loop.set_default_executor(executor)
     asyncio.set_event_loop(loop)
+    lookout = lookout or Lookout()
+    loop.set_task_factory(lookout.strays)
+    loop.set_exception_handler(Complaints())
     task = loop.create_task(main, name='main')
+    looking = loop.create_task(lookout.strays.run(), name='look for strays')
+    lookout.begin(loop)
     try:
         _until_done(loop, task)
     finally:
+        lookout.end()
+        looking.cancel()
         late = _end_tasks(loop)
+        # What has failed and was awaited by nobody is told when it is collected.
+        gc.collect()
+        _until_done(loop, loop.create_task(asyncio.sleep(0)))
         executor.shutdown(wait=False, cancel_futures=True)
         late += _end_threads()
         if late:
@@ -72,10 +89,22 @@ def _until_done(loop: asyncio.AbstractEventLoop, task: asyncio.Future[Any]) -> N
             if task.done():
                 break
             log.error(
-                'exit_refused', error=repr(error), effect='the daemon goes on', hint='raise another error instead'
+                'exit_refused',
+                handler=_handler_in(loop, error),
+                error=repr(error),
+                effect='the daemon goes on',
+                hint='raise another error instead',
             )
     if not task.cancelled():
         task.result()
+
+
+def _handler_in(loop: asyncio.AbstractEventLoop, error: BaseException) -> str | None:
+    """The handlers in whose plugin's code an error was raised; `None` if that is nobody's."""
+    strays = loop.get_task_factory()
+    files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(error.__traceback__)]
+    found = (strays.handlers_in(file) for file in reversed(files)) if isinstance(strays, Strays) else ()
+    return next((', '.join(handlers) for handlers in found if handlers), None)
 
 
 def _end_tasks(loop: asyncio.AbstractEventLoop) -> list[str]:

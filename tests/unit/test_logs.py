@@ -41,6 +41,8 @@ HOSTILE = [
     '\\" forged="1',
     '\\',
 ]
+SPECIAL = ('event', 'self', 'exc_info', 'exception', 'stack')
+"""Names of fields that are none."""
 any_text = st.text(st.characters(exclude_categories=()))
 
 
@@ -178,6 +180,12 @@ def test_hostile_text_in_an_exception_stays_in_its_indented_lines(log: StringIO,
     assert all(line.startswith('    ') and line.isprintable() for line in others)
 
 
+def test_a_stack_is_told_in_indented_lines(log: StringIO) -> None:
+    log_of_ours.error('loop_blocked', handler='bell', stack='a.py:1 in f\nb.py:2 in g')
+
+    assert log.getvalue().splitlines()[1:] == ['    a.py:1 in f', '    b.py:2 in g']
+
+
 def test_an_exception_is_told_with_its_traceback(log: StringIO) -> None:
     try:
         raise ValueError('too many faxes')
@@ -196,7 +204,7 @@ def test_hostile_text_in_the_message_of_a_library_stays_in_its_line(
 
 
 @settings(deadline=None)
-@given(any_text, any_text, any_text.filter(lambda name: name not in ('event', 'self', 'exc_info', 'exception')))
+@given(any_text, any_text, any_text.filter(lambda name: name not in SPECIAL))
 def test_whatever_is_logged_is_one_printable_line(fact: str, value: str, name: str) -> None:
     stream = StringIO()
     logs.configure('debug', stream=stream)

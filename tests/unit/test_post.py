@@ -21,6 +21,7 @@ from wazo_busd.event import Event
 from wazo_busd.memory import MemoryBus
 from wazo_busd.plugin import handler
 from wazo_busd.post import Post
+from wazo_busd.strays import Strays
 
 
 class Bench:
@@ -29,6 +30,7 @@ class Bench:
     def __init__(self) -> None:
         self._changed = asyncio.Event()
         self.bus = MemoryBus(on_change=self._changed.set)
+        self.strays = Strays()
         self.steps: list[str] = []
         self.posts: list[Post] = []
 
@@ -36,7 +38,14 @@ class Bench:
         """Begin a post whose handler is called `bell` and matches everything."""
         one = make_handler(plugin, name='bell', **config)
         queue = self.bus.hub.handler_queue('bell', one.match.bindings, QueueConfig())
-        post = Post(one, queue, bus=self.bus, context=lambda: make_context('bell', options=self), limits=Limits())
+        post = Post(
+            one,
+            queue,
+            bus=self.bus,
+            context=lambda: make_context('bell', options=self),
+            limits=Limits(),
+            strays=self.strays,
+        )
         post.begin()
         self.posts.append(post)
         return post
@@ -607,3 +616,96 @@ async def test_a_post_can_be_begun_again_for_the_same_queue(bench: Bench) -> Non
 
     # Then it gets the event
     assert bench.steps == ['start', 'stop', 'start', 'event late']
+
+
+# ---- what a plugin leaves running
+
+
+@pytest.fixture
+async def left(bench: Bench) -> AsyncIterator[list[asyncio.Task[Any]]]:
+    """What the plugins of a test have left running, on a loop whose tasks are noted."""
+    asyncio.get_running_loop().set_task_factory(bench.strays)
+    tasks: list[asyncio.Task[Any]] = []
+    yield tasks
+    asyncio.get_running_loop().set_task_factory(None)
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_what_a_call_has_left_running_is_counted(bench: Bench, left: list[asyncio.Task[Any]]) -> None:
+    # Given a plugin that leaves a task running with every event
+    @handler
+    async def on_event(self: Noting, event: Event) -> None:
+        left.append(asyncio.create_task(_for_ever()))
+
+    bench.begin(noting(on_event=on_event))
+    await bench.consuming()
+
+    # When it has handled two
+    bench.send(1)
+    bench.send(2)
+    await turn()
+
+    # Then they are counted
+    assert bench.strays.left('bell') == 2
+
+
+@pytest.mark.parametrize('where', ['start', 'on_event', 'stop'])
+async def test_the_end_of_a_post_ends_what_its_plugin_has_left_running(
+    bench: Bench, left: list[asyncio.Task[Any]], where: str
+) -> None:
+    # Given a plugin that leaves a task running
+    async def leave(self: Noting, *event: Event) -> None:
+        left.append(asyncio.create_task(_for_ever()))
+
+    async def on_event(self: Noting, event: Event) -> None:
+        await leave(self)
+
+    post = bench.begin(noting(**{where: handler(on_event) if where == 'on_event' else leave}))
+    await bench.consuming()
+    bench.send(1)
+    await turn()
+
+    # When its post ends
+    await patiently(post.end(20.0))
+
+    # Then the task ends
+    assert [task.cancelled() for task in left] == [True]
+
+
+async def test_a_task_that_the_plugin_ends_itself_is_not_told(
+    bench: Bench, left: list[asyncio.Task[Any]], log: StringIO
+) -> None:
+    # Given a plugin that ends in its stop what it began in its start
+    async def start(self: Noting) -> None:
+        left.append(asyncio.create_task(_for_ever()))
+
+    async def stop(self: Noting) -> None:
+        left[0].cancel()
+        await asyncio.wait(left)
+
+    post = bench.begin(noting(start=start, stop=stop))
+    await bench.consuming()
+
+    # When its post ends
+    await patiently(post.end(20.0))
+
+    # Then there is nothing to say
+    assert log_lines(log, 'tasks_cancelled') == []
+
+
+async def test_what_a_start_that_failed_has_left_running_is_ended(bench: Bench, left: list[asyncio.Task[Any]]) -> None:
+    # Given a plugin whose first start fails
+    async def start(self: Noting) -> None:
+        left.append(asyncio.create_task(_for_ever()))
+        if len(left) == 1:
+            raise OSError('not yet')
+
+    # When the second one succeeds
+    bench.begin(noting(start=start))
+    await bench.consuming()
+
+    # Then only what that one began runs
+    assert [task.done() for task in left] == [True, False]

@@ -7,12 +7,14 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from tests.support import PATIENCE_SECONDS
 from wazo_busd import runner
+from wazo_busd.lookout import Lookout
 
 
 def _process(code: str) -> subprocess.CompletedProcess[str]:
@@ -65,6 +67,29 @@ def test_an_exit_in_a_task_that_a_plugin_starts_is_its_own_affair(error: str, wa
     assert (ended.returncode, ended.stdout) == (0, f'raised {error.partition("(")[0]}\ndone\n')
 
 
+def test_an_exit_that_is_refused_is_told_with_the_handler(tmp_path: Path) -> None:
+    (tmp_path / 'bad.py').write_text(
+        'import sys\nfrom wazo_busd.api import handler\n\n@handler\nasync def leave(event):\n    sys.exit(7)\n'
+    )
+    ended = _process(f"""
+        sys.path.insert(0, {str(tmp_path)!r})
+        import bad
+        from wazo_busd.config import HandlerConfig
+        from wazo_busd.handler import Handler
+        from wazo_busd.lookout import Lookout
+        from wazo_busd.plugin import describe
+        async def main():
+            plugin = describe(bad, name='bad', source='a test', version='1')
+            with lookout.strays.inside(Handler('bell', plugin, HandlerConfig(plugin='bad', match=['#']), None)):
+                asyncio.create_task(bad.leave(None))
+            await asyncio.sleep(0.01)
+        lookout = Lookout()
+        runner.run(main(), lookout)
+    """)
+
+    assert 'exit_refused handler=bell' in ended.stderr
+
+
 def test_an_exit_in_a_callback_that_a_plugin_asks_for_ends_nothing() -> None:
     ended = _process("""
         async def main():
@@ -115,6 +140,78 @@ def test_what_is_left_behind_keeps_the_process_from_nothing(leaves: str) -> None
         'done',
         True,
     )
+
+
+@pytest.mark.parametrize('when', ['', 'await asyncio.sleep(0.01)'])
+def test_a_task_that_fails_and_that_nobody_awaits_is_told(when: str) -> None:
+    ended = _process(f"""
+        class Cycle:
+            async def fail(self):
+                raise ValueError('unseen')
+        async def main():
+            cycle = Cycle()
+            cycle.task = asyncio.create_task(cycle.fail())
+            {when}
+        runner.run(main())
+    """)
+
+    assert 'task_failed coroutine=Cycle.fail' in ended.stderr
+
+
+def test_the_error_of_a_task_that_is_cancelled_in_the_end_is_told() -> None:
+    ended = _process("""
+        async def fail():
+            try:
+                await asyncio.sleep(600)
+            finally:
+                raise ValueError('unseen')
+        async def main():
+            global task
+            task = asyncio.create_task(fail())
+            await asyncio.sleep(0)
+        runner.run(main())
+    """)
+
+    assert 'task_failed coroutine=fail' in ended.stderr
+
+
+def test_an_exit_in_a_task_that_nobody_awaits_is_told_with_its_task() -> None:
+    ended = _process("""
+        async def leave():
+            sys.exit(7)
+        async def main():
+            asyncio.create_task(leave())
+            await asyncio.sleep(0.01)
+        runner.run(main())
+    """)
+
+    assert ('exit_refused' in ended.stderr, 'task_failed coroutine=leave' in ended.stderr) == (True, True)
+
+
+def test_what_blocks_the_loop_is_told() -> None:
+    ended = _process("""
+        from wazo_busd.lookout import Lookout
+        class Impatient(Lookout):
+            def _began(self, *arguments):
+                super()._began(*arguments)
+                told.set()
+        told = threading.Event()
+        async def main():
+            told.wait()
+        runner.run(main(), Impatient(0.01))
+    """)
+
+    assert 'loop_blocked task=main' in ended.stderr
+
+
+def test_the_lookout_has_ended_when_the_coroutine_has() -> None:
+    async def main() -> None:
+        await asyncio.sleep(0)
+
+    lookout = Lookout()
+    runner.run(main(), lookout)
+
+    assert not lookout._thread.is_alive()
 
 
 def test_a_task_that_ends_when_it_is_cancelled_is_waited_for() -> None:

@@ -123,6 +123,12 @@ class AmqpBus:
         except Unroutable:
             log.debug('derived_event_unmatched', routing_key=routing_key)
 
+    def beat(self) -> None:
+        """See `wazo_busd.bus.Bus.beat`."""
+        for link in (self._link, self._publisher.link):
+            if link is not None:
+                link.transport.beat()
+
     async def close(self) -> None:
         """See `wazo_busd.bus.Bus.close`."""
         self._closing.set()

@@ -106,7 +106,10 @@ async def connect(config: BusConfig, name: str) -> Link:
     for host, port in config.addresses():
         address = f'[{host}]:{port}' if ':' in host else f'{host}:{port}'
         transport = Transport(
-            body_limit=config.max_body_size, tls=tls, server_name=config.tls.server_name if config.tls else None
+            body_limit=config.max_body_size,
+            tls=tls,
+            server_name=config.tls.server_name if config.tls else None,
+            heartbeat_seconds=config.heartbeat,
         )
         try:
             return Link(await _open(config, host, port, transport, name), transport, address)

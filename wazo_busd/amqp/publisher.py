@@ -57,6 +57,8 @@ class Publisher:
     def __init__(self, config: BusConfig, name: str) -> None:
         self._config = config
         self._name = name
+        self.link: Link | None = None
+        """The connection, while there is one."""
         self._channel: AbstractChannel | None = None
         self._ready = asyncio.Event()
         self._unconfirmed = 0
@@ -72,9 +74,11 @@ class Publisher:
                 log.debug('publisher_not_connected', error=error.text)
                 await backoff.wait(error)
                 continue
+            self.link = link
             try:
                 await self._serve(link, backoff)
             finally:
+                self.link = None
                 self._ready.clear()
                 self._channel = None
                 await link.close()

@@ -9,11 +9,15 @@ that it does hand down. Nothing is patched: handshake, replies, heartbeats, canc
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 import ssl
+import threading
 import time
 from typing import Any
 
 import aio_pika
+import structlog
 from aio_pika.abc import ConnectionParameter
 from aiormq.connection import TransportFactory
 from aiormq.exceptions import AMQPConnectionError
@@ -24,6 +28,8 @@ from wazo_busd.amqp.frames import FrameCutter
 _HEARTBEAT_FRAME = b'\x08\x00\x00\x00\x00\x00\x00\xce'
 _HEARTBEAT_EVERY_SECONDS = 1.0
 
+log = structlog.stdlib.get_logger(__name__)
+
 
 class Transport(TransportFactory):
     """Opens one connection and cuts the deliveries out of what comes.
@@ -32,12 +38,18 @@ class Transport(TransportFactory):
         body_limit: bytes of a body that are kept whole.
         tls: how to encrypt; `None` for a plain connection.
         server_name: the name that the broker's certificate must have; the host's own if `None`.
+        heartbeat_seconds: the broker holds a connection for dead that it has not heard for twice as long.
     """
 
-    def __init__(self, *, body_limit: int, tls: ssl.SSLContext | None, server_name: str | None) -> None:
+    def __init__(
+        self, *, body_limit: int, tls: ssl.SSLContext | None, server_name: str | None, heartbeat_seconds: float = 10.0
+    ) -> None:
         self.cutter = FrameCutter(body_limit)
         self._tls = tls
         self._server_name = server_name
+        self._beat_every_seconds = heartbeat_seconds * 2 / 3
+        self._beaten_at = -math.inf
+        self._loop: asyncio.AbstractEventLoop
         self._socket: asyncio.Transport | None = None
         self._protocol: _Protocol | None = None
 
@@ -52,7 +64,7 @@ class Transport(TransportFactory):
         Raises:
             AMQPConnectionError: nobody listens, or the TLS handshake fails.
         """
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
         protocol = _Protocol(reader, self.cutter)
         if url.host is None or url.port is None:
@@ -73,11 +85,37 @@ class Transport(TransportFactory):
             raise AMQPConnectionError('the connection was lost during the TLS handshake')
         self._protocol = protocol
         protocol.connection_made(transport)
-        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+        return reader, _Writer(transport, protocol, reader, loop)
+
+    def beat(self) -> None:
+        """Send a heartbeat past the library, from another thread, while the loop is blocked; if it is time for one.
+
+        The connection must be open: nobody takes heartbeats during the handshake. Where something of the library's is
+        on its way, nothing is sent, as it could come into the middle of a frame. Over TLS it is never sent: only the
+        loop may encrypt.
+        """
+        now = time.monotonic()
+        transport, protocol = self._socket, self._protocol
+        if transport is None or protocol is None or self._tls or now - self._beaten_at < self._beat_every_seconds:
+            return
+        with protocol.writing:
+            if protocol.is_lost or transport.get_write_buffer_size():
+                return
+            try:
+                sent = os.write(transport.get_extra_info('socket').fileno(), _HEARTBEAT_FRAME)
+            except OSError as error:
+                # The broker reads nothing, or is gone, which the loop will find out.
+                log.debug('beat_failed', error=repr(error))
+                return
+            self._beaten_at = now
+        if sent < len(_HEARTBEAT_FRAME):
+            # Half a frame spoils the connection for whatever comes next. The system takes so few bytes as a whole
+            # unless the very last of its memory for this connection is used up.
+            self._loop.call_soon_threadsafe(self.abort)
 
     def abort(self) -> None:
         """Drop the socket at once: for a broker that does not answer, which a polite close would wait for."""
-        if self._socket is not None:
+        if self._socket is not None and not (self._protocol and self._protocol.is_lost):
             self._socket.abort()
 
 
@@ -89,6 +127,15 @@ class _Protocol(asyncio.StreamReaderProtocol):
         self._cutter = cutter
         self._library_fed_at = 0.0
         self.heard_at = 0.0
+        self.is_lost = False
+        self.writing = threading.Lock()
+        """Held by whoever sends something, so that it goes out as a whole."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # After this the socket is closed, and its number may be that of another one.
+        with self.writing:
+            self.is_lost = True
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         rest = self._cutter.feed(data)
@@ -102,6 +149,24 @@ class _Protocol(asyncio.StreamReaderProtocol):
             # consumer nothing goes past the library, and during the handshake it takes no heartbeat.
             self._library_fed_at = now
             super().data_received(_HEARTBEAT_FRAME)
+
+
+class _Writer(asyncio.StreamWriter):
+    """Writes for the library: whole frames, and none while a beat is sent."""
+
+    def __init__(
+        self,
+        transport: asyncio.Transport,
+        protocol: _Protocol,
+        reader: asyncio.StreamReader,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        super().__init__(transport, protocol, reader, loop)
+        self._writing = protocol.writing
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        with self._writing:
+            super().write(data)
 
 
 class Connection(aio_pika.Connection):

@@ -63,7 +63,8 @@ def serve(path: Path, make_bus: MakeBus, *, level: str | None = None, debug: boo
         return _refuse([*problems, *names.failures], path)
     logs.configure(level or configuration.config.log_level, debug=debug or configuration.config.debug)
     try:
-        runner.run(Daemon(path, make_bus, level=level, debug=debug).run(configuration, names))
+        daemon = Daemon(path, make_bus, level=level, debug=debug)
+        runner.run(daemon.run(configuration, names), daemon.lookout)
     except ConfigurationError as error:
         return _refuse([*error.problems, *names.failures], path)
     return 0

@@ -13,15 +13,16 @@ from typing import Any
 
 import pytest
 from pamqp.body import ContentBody
-from pamqp.commands import Basic, Channel, Connection, Exchange, Queue
+from pamqp.commands import Basic, Channel, Confirm, Connection, Exchange, Queue
 from pamqp.header import ContentHeader
+from pamqp.heartbeat import Heartbeat
 
 from tests.unit.amqp.broker import PATIENCE_SECONDS, SILENCE, ScriptedBroker, Session, listening
 from tests.unit.rig import log_lines, turn
 from wazo_busd.amqp.bus import AmqpBus
 from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.bus import ConsumerState
-from wazo_busd.config import QueueConfig
+from wazo_busd.config import BusConfig, QueueConfig
 from wazo_busd.delivery import Delivery
 from wazo_busd.errors import BusError
 from wazo_busd.outcome import Outcome, Reason
@@ -112,6 +113,26 @@ async def running(path: Path) -> AsyncIterator[Bench]:
             yield bench
         finally:
             await bench.end()
+
+
+async def test_a_beat_goes_over_both_connections(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
+        sessions = [await bench.session(name) for name in (CONSUMING, PUBLISHING)]
+        await bench.until(lambda: bench.bus.status().connected)
+        await sessions[1].heard(Confirm.Select)
+
+        bench.bus.beat()
+
+        for session in sessions:
+            await session.heard(Heartbeat)
+
+
+async def test_a_bus_without_a_broker_does_not_beat(tmp_path: Path) -> None:
+    bus = AmqpBus(BusConfig(), tmp_path, lambda: None)
+
+    bus.beat()
+
+    assert not bus.status().connected
 
 
 async def test_a_bus_uses_one_connection_to_consume_and_one_to_publish(tmp_path: Path) -> None:

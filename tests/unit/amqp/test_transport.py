@@ -5,7 +5,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
@@ -210,6 +213,60 @@ async def opened(transport: Transport) -> AsyncIterator[tuple[asyncio.StreamRead
         await turn()
 
 
+class Line:
+    """A plain connection, and its other end, which a test reads without the loop."""
+
+    def __init__(self, transport: Transport, writer: asyncio.StreamWriter, peer: socket.socket) -> None:
+        self.transport = transport
+        self.writer = writer
+        self.peer = peer
+
+    def beat(self) -> None:
+        """Beat in another thread, while the loop does nothing."""
+        thread = threading.Thread(target=self.transport.beat)
+        thread.start()
+        thread.join(PATIENCE_SECONDS)
+
+    async def hang_up(self) -> bytes:
+        """Close it, and give all that has arrived at the other end."""
+        self.writer.close()
+        reader, other = await asyncio.open_connection(sock=self.peer)
+        arrived = await reader.read()
+        other.close()
+        await other.wait_closed()
+        return arrived
+
+
+class Wanted:
+    """The lock of a connection, for one who tells that he wants it."""
+
+    def __init__(self, transport: Transport, told: threading.Event) -> None:
+        assert transport._protocol is not None
+        self._lock = transport._protocol.writing
+        self._told = told
+
+    def __enter__(self) -> None:
+        self._told.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
+
+
+@pytest.fixture
+async def line() -> AsyncIterator[Line]:
+    """A plain connection whose broker wants to hear something every two seconds."""
+    transport = Transport(body_limit=1_000, tls=None, server_name=None, heartbeat_seconds=2.0)
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        _, writer = await transport.create(URL(f'amqp://127.0.0.1:{listener.getsockname()[1]}/'))
+        peer, _ = listener.accept()
+    with peer:
+        peer.settimeout(PATIENCE_SECONDS)
+        yield Line(transport, writer, peer)
+        transport.abort()
+        await turn()
+
+
 async def test_the_library_reads_what_is_not_ours() -> None:
     async with opened(Transport(body_limit=1_000, tls=None, server_name=None)) as (reader, _):
         assert await reader.readexactly(len(ACK)) == ACK
@@ -234,12 +291,124 @@ async def test_an_aborted_transport_ends_what_the_library_reads() -> None:
         assert await reader.read() == b''
 
 
+async def test_aborting_what_has_said_all_and_is_closed_does_nothing(line: Line) -> None:
+    # Given a connection that had still something to say when it was closed
+    line.writer.write(ACK * 1_000_000)
+    await line.hang_up()
+    await line.writer.wait_closed()
+
+    line.transport.abort()
+
+    assert line.writer.is_closing()
+
+
 async def test_aborting_what_is_not_connected_does_nothing() -> None:
     transport = Transport(body_limit=1_000, tls=None, server_name=None)
 
     transport.abort()
 
     assert transport.heard_at == 0.0
+
+
+async def test_a_beat_is_a_heartbeat_that_is_sent_without_the_loop(line: Line) -> None:
+    line.beat()
+
+    assert line.peer.recv(100) == HEARTBEAT
+
+
+@pytest.mark.parametrize(('after', 'beats'), [(0.0, 1), (1.3, 1), (1.4, 2)])
+async def test_a_beat_is_sent_every_two_thirds_of_the_interval(
+    clock: Clock, line: Line, after: float, beats: int
+) -> None:
+    line.beat()
+    clock.now += after
+    line.beat()
+
+    assert await line.hang_up() == HEARTBEAT * beats
+
+
+async def test_a_beat_does_not_come_into_the_middle_of_a_frame(line: Line) -> None:
+    # Given more than the system takes at once
+    line.writer.write(ACK * 1_000_000)
+
+    line.beat()
+
+    assert await line.hang_up() == ACK * 1_000_000
+
+
+async def test_nothing_is_written_while_a_beat_is_sent(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a beat that has begun and is not through
+    began, go_on = threading.Event(), threading.Event()
+
+    def write(number: int, data: bytes) -> int:
+        began.set()
+        assert go_on.wait(PATIENCE_SECONDS)
+        return os.write(number, data)
+
+    monkeypatch.setattr('wazo_busd.amqp.transport.os', SimpleNamespace(write=write))
+    beating = threading.Thread(target=line.transport.beat)
+    beating.start()
+    assert began.wait(PATIENCE_SECONDS)
+
+    # When something is to be written meanwhile
+    monkeypatch.setattr(line.writer, '_writing', Wanted(line.transport, go_on))
+    line.writer.write(ACK)
+    beating.join(PATIENCE_SECONDS)
+
+    # Then it comes behind the beat
+    assert await line.hang_up() == HEARTBEAT + ACK
+
+
+async def test_a_beat_that_went_out_in_part_ends_the_connection(line: Line, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('wazo_busd.amqp.transport.os', SimpleNamespace(write=lambda number, data: 3))
+
+    line.beat()
+    await turn()
+
+    assert line.writer.is_closing()
+
+
+async def test_a_beat_that_the_system_does_not_take_is_sent_the_next_time(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(number: int, data: bytes) -> int:
+        raise BlockingIOError
+
+    with monkeypatch.context() as patched:
+        patched.setattr('wazo_busd.amqp.transport.os', SimpleNamespace(write=write))
+        line.beat()
+    line.beat()
+
+    assert await line.hang_up() == HEARTBEAT
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of the sockets that beats are written to, none of which gets any."""
+    numbers: list[int] = []
+
+    def write(number: int, data: bytes) -> int:
+        numbers.append(number)
+        return len(data)
+
+    monkeypatch.setattr('wazo_busd.amqp.transport.os', SimpleNamespace(write=write))
+    return numbers
+
+
+async def test_what_is_not_connected_does_not_beat(written: list[int]) -> None:
+    Transport(body_limit=1_000, tls=None, server_name=None).beat()
+
+    assert written == []
+
+
+async def test_a_connection_that_is_lost_does_not_beat(line: Line, written: list[int]) -> None:
+    # Given a connection that was lost, whose socket's number may be another's by now
+    line.transport.abort()
+    await turn()
+
+    line.beat()
+
+    assert written == []
 
 
 async def test_where_nobody_listens_the_library_has_its_own_error(unused_port: int) -> None:
@@ -295,6 +464,18 @@ async def test_what_says_goodbye_in_tls_can_be_aborted(authority: trustme.CA) ->
         await turn()
 
         assert writer.transport.is_closing()
+
+
+async def test_over_tls_nothing_is_sent_past_the_loop(authority: trustme.CA, written: list[int]) -> None:
+    async with listening(server_side(authority, '127.0.0.1')) as broker:
+        transport = Transport(body_limit=1_000, tls=client_side(authority), server_name=None)
+        _, writer = await transport.create(URL(f'amqps://127.0.0.1:{broker.port}/'))
+
+        transport.beat()
+        transport.abort()
+        await turn()
+
+        assert (writer.is_closing(), written) == (True, [])
 
 
 async def test_a_broker_of_another_name_is_refused(authority: trustme.CA) -> None:
