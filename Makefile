@@ -9,13 +9,16 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?=
-SOURCES := wazo_busd plugins tools demo tests
+SOURCES := wazo_busd plugins tools demo tests bench
+# As many processes as there are processors, each with a broker of its own; the tests of a file share what they need.
+# Who hangs is ended with where it hung (faulthandler_timeout), and nobody takes up what hangs again.
+WORKERS := -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: install
 install: $(VENV)/runtime.stamp ## make .venv with wazo-busd in it
@@ -25,10 +28,28 @@ run: install ## show the daemon at its work, on a private RabbitMQ; Ctrl-C ends 
 	@tools/need-rabbitmq optional
 	@exec $(BIN)/python -m demo
 
+# Code that is compiled anew in every process that the tests start would be half of what they do.
+test thorough: export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: test
 test: $(VENV)/development.stamp lint ## set up and run every test
 	@tools/need-rabbitmq
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest $(WORKERS) $(ARGS)
+
+.PHONY: thorough
+thorough: $(VENV)/development.stamp ## run the tests of rules with many more examples
+	@tools/need-rabbitmq
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest $(WORKERS) -m hypothesis $(ARGS)
+
+.PHONY: torture
+torture: $(VENV)/development.stamp ## let faults of every kind happen at length (about half an hour)
+	@tools/need-rabbitmq
+	TORTURE=long $(BIN)/pytest -s -o faulthandler_timeout=1800 tests/torture $(ARGS)
+
+.PHONY: bench-recovery
+bench-recovery: $(VENV)/development.stamp ## measure how soon events are handled again after a fault
+	@tools/need-rabbitmq
+	@$(BIN)/python -m bench.recovery $(ARGS)
 
 .PHONY: lint
 lint: $(VENV)/development.stamp ## check format, style, types and floors

@@ -22,7 +22,7 @@ import click
 from demo.day import Day
 from demo.publisher import Publisher, Send
 from tools.rabbitmq_node import NodeError, RabbitmqNode, is_installed
-from wazo_busd.bus import Bus
+from wazo_busd.bus import Bus, Gap
 from wazo_busd.cli.run import serve
 from wazo_busd.codec import encode
 from wazo_busd.config import Config
@@ -139,7 +139,7 @@ def _in_memory(show: _Show) -> int:
     print('This is the in-memory bus, without RabbitMQ. For a real one, as root: apt install rabbitmq-server')
     playing: set[asyncio.Task[None]] = set()
 
-    def make_bus(config: Config, on_change: Callable[[], None]) -> Bus:
+    def make_bus(config: Config, on_change: Callable[[], None], on_gap: Callable[[Gap], None]) -> Bus:
         bus = MemoryBus(config.bus.namespace, on_change=on_change)
 
         async def send(exchange: str, routing_key: str, headers: dict[str, Any], body: dict[str, Any]) -> None:

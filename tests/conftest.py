@@ -5,16 +5,19 @@
 from __future__ import annotations
 
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 
 import pytest
 
+from tests import examples
 from tools.rabbitmq_node import RabbitmqNode, is_installed
 from wazo_busd import logs
+
+examples.choose()
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,11 @@ class Broker:
     def url(self) -> str:
         return f'amqp://guest:guest@{self.host}:{self.port}/{self.vhost}'
 
+    def has_written(self, queue: str) -> bool:
+        """Whether the node has written down that a quorum queue is there; killed before, it forgets it."""
+        (names,) = self.node.directory.glob('mnesia/*/quorum/*/names.dets')
+        return re.search(rf'{self.vhost}_{re.escape(queue)}(?!\.dead)'.encode(), names.read_bytes()) is not None
+
 
 def require_broker() -> None:
     """Skip a test where RabbitMQ is missing; in CI that is a failure."""
@@ -49,7 +57,7 @@ def require_broker() -> None:
 
 @pytest.fixture(scope='session')
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitmqNode]:
-    """The private node that most tests share."""
+    """The private node that most tests of a worker share."""
     require_broker()
     node = RabbitmqNode(tmp_path_factory.mktemp('rabbitmq'))
     node.start()
@@ -60,19 +68,23 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitmqNode]:
 @pytest.fixture
 def broker(node: RabbitmqNode) -> Broker:
     """A virtual host of the test's own on the private node."""
-    vhost = f'test-{uuid.uuid4().hex[:12]}'
-    node.add_vhost(vhost)
-    return Broker(node, vhost)
+    return _own_vhost(node)
+
+
+@pytest.fixture(scope='module')
+def mortal_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitmqNode]:
+    """The node that the tests of a file may stop and kill."""
+    require_broker()
+    node = RabbitmqNode(tmp_path_factory.mktemp('mortal'))
+    yield node
+    node.stop()
 
 
 @pytest.fixture
-def own_node(tmp_path: Path) -> Iterator[RabbitmqNode]:
-    """A node that the test may stop and kill."""
-    require_broker()
-    node = RabbitmqNode(tmp_path / 'rabbitmq')
-    node.start()
-    yield node
-    node.stop()
+def mortal_broker(mortal_node: RabbitmqNode) -> Broker:
+    """A virtual host of the test's own on a node that it may stop and kill."""
+    mortal_node.start()
+    return _own_vhost(mortal_node)
 
 
 @pytest.fixture(autouse=True)
@@ -81,3 +93,9 @@ def log() -> StringIO:
     stream = StringIO()
     logs.configure('debug', stream=stream)
     return stream
+
+
+def _own_vhost(node: RabbitmqNode) -> Broker:
+    vhost = f'test-{uuid.uuid4().hex[:12]}'
+    node.add_vhost(vhost)
+    return Broker(node, vhost)

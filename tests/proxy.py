@@ -25,6 +25,7 @@ class Proxy:
         self._target = (host, port)
         self._server: asyncio.Server
         self._writers: set[asyncio.StreamWriter] = set()
+        self._frozen: set[asyncio.StreamWriter] = set()
         self._gates: set[asyncio.Event] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -46,15 +47,18 @@ class Proxy:
         for gate in self._gates:
             gate.clear()
         self._gates.clear()
+        self._frozen |= self._writers
+
+    def bury(self) -> None:
+        """End the frozen connections, as who is at the other end does when a heartbeat stays away."""
+        for writer in self._frozen:
+            _reset(writer)
+        self._frozen.clear()
 
     def reset(self) -> None:
         """End every connection with a reset."""
         for writer in self._writers:
-            if writer.transport.is_closing():
-                continue
-            raw = writer.get_extra_info('socket')
-            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
-            writer.transport.abort()
+            _reset(writer)
         self._writers.clear()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -65,13 +69,22 @@ class Proxy:
         try:
             far_reader, far_writer = await asyncio.open_connection(*self._target)
         except OSError:
-            writer.close()
+            # Nobody listens there; a client is to find out that it is not here either.
+            _reset(writer)
             return
         self._writers |= {writer, far_writer}
         for source, target in ((reader, far_writer), (far_reader, writer)):
             task = asyncio.create_task(_pump(source, target, gate))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+
+def _reset(writer: asyncio.StreamWriter) -> None:
+    if writer.transport.is_closing():
+        return
+    raw = writer.get_extra_info('socket')
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+    writer.transport.abort()
 
 
 async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter, gate: asyncio.Event) -> None:

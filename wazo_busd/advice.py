@@ -12,14 +12,14 @@ from itertools import combinations, permutations
 
 from wazo_busd import catalogue
 from wazo_busd.catalogue import Entry
-from wazo_busd.catalogue.publication import ERAS, publication
+from wazo_busd.catalogue.fields import lack
 from wazo_busd.config import Document, quoted
 from wazo_busd.errors import Problem
-from wazo_busd.event import Event
 from wazo_busd.handler import Handler
 from wazo_busd.match import bindings_of, is_name
 from wazo_busd.obstacle import Obstacles
 from wazo_busd.patterns import includes
+from wazo_busd.texts import Way, texts_in
 
 _FLOODS = {
     '#': ('every event of the host, AMI included', 'calls.#, user_missed_call, agent_status_update'),
@@ -28,8 +28,6 @@ _FLOODS = {
 """Patterns that bring far more than anybody wants, with what it is and what to name instead."""
 
 _ANY_AMI_EVENT = '{ami_event}'
-_DERIVED = {'call_id': 'a call_id', 'conference_id': 'a conference_id', 'agent_id': 'an agent_id'}
-_USUAL_HEADERS = ('name', 'origin_uuid', 'required_acl', 'required_access', 'tenant_uuid', 'timestamp')
 _FEW = 10
 """Of which part of what a pattern gets it is not told that only hosts of 2019 send it: less than one in ten."""
 _NOT_LISTED = ('busd.', 'stasis.')
@@ -172,28 +170,15 @@ class Advice:
         return [each for each in entries if each.name == named.name or _is_member(named, each)]
 
     def _fields(self, handler: Handler) -> Iterator[Problem]:
-        """A field that no event of the handler has, if what all of them have is known."""
-        first, _, rest = (handler.config.order_by or '').partition('.')
-        name = rest.partition('.')[0]
+        """Fields that no event of the handler has, if what all of them have is known."""
         events = self.received(handler)
         if any(item.startswith(_NOT_LISTED) for item in handler.match.items) or not all(e.fields for e in events):
             return
-        if first in _DERIVED:
-            if events and not any(_has(each, first) for each in events):
-                text = f'no event that it matches has {_DERIVED[first]}, so nothing is kept in order'
-                yield self._document.problem(('handlers', handler.name, 'order_by'), text, 'name a field of data')
-            return
-        if first == 'data':
-            fields = {name for each in events for name in each.fields}
-        else:
-            fields = {*_USUAL_HEADERS, *(name for each in events for name in each.headers)}
-        if name.startswith('user_uuid:'):
-            return
-        if first in ('data', 'headers') and name and events and name not in fields:
-            near = difflib.get_close_matches(name, fields, 1)
-            hint = f'did you mean {first}.{near[0]}?' if near else f'there are: {", ".join(sorted(fields)[:12])}'
-            text = f'no event that it matches has {first}.{name}, so nothing is kept in order'
-            yield self._document.problem(('handlers', handler.name, 'order_by'), text, hint)
+        for place, way, effect in _asked(handler):
+            lacking = lack(way, events)
+            if lacking is not None:
+                text, hint = lacking
+                yield self._document.problem(('handlers', handler.name, *place), f'{text}, so {effect}', hint)
 
     @cached_property
     def _entries(self) -> Sequence[Entry]:
@@ -240,11 +225,15 @@ def _copied(events: Collection[Entry], others: Collection[Entry]) -> Entry | Non
     return next((each for each in others if each.copy_of in first - second and each.name not in first), None)
 
 
-def _has(entry: Entry, attribute: str) -> bool:
-    """Whether an event, as hosts of some era send it, has what `attribute` of `Event` derives."""
-    for era in ERAS:
-        made = publication(entry, era=era)
-        event = Event(made.headers['name'], made.body['data'], routing_key=made.routing_key, headers=made.headers)
-        if getattr(event, attribute) is not None:
-            return True
-    return False
+def _asked(handler: Handler) -> Iterator[tuple[Way, Way, str]]:
+    """Each field that the configuration names: the place where, the way to it, and what comes of it if it misses."""
+    if handler.config.order_by:
+        yield ('order_by',), tuple(handler.config.order_by.split('.')), 'nothing is kept in order'
+    for field in handler.config.where or {}:
+        yield ('where', field), tuple(field.split('.')), 'nothing is let through'
+    if handler.condition is not None and handler.condition.when is not None:
+        for way in handler.condition.when.fields:
+            yield ('when',), way, 'it is never defined'
+    for place, text in texts_in(handler.options):
+        for way in text.fields:
+            yield ('options', *place), way, 'the text can only be made where it has a default'

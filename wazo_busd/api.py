@@ -12,22 +12,45 @@ async def ring_the_bell(event: Event, context) -> None:
 from wazo_busd.codec import encode as encode_json
 from wazo_busd.config import Duration, Size
 from wazo_busd.context import Context
-from wazo_busd.errors import Discard, Retry
+from wazo_busd.errors import Discard, Permanent, Retry
 from wazo_busd.event import Event
+from wazo_busd.language import (
+    Destination,
+    HeaderText,
+    HtmlText,
+    JsonText,
+    MarkdownText,
+    PlainText,
+    Text,
+    TextOption,
+    UrlText,
+)
 from wazo_busd.outcome import Outcome
 from wazo_busd.plugin import BaseOptions, handler
+from wazo_busd.retry import retry_after
 from wazo_busd.text import escape
 
 __all__ = [
     'BaseOptions',
     'Context',
+    'Destination',
     'Discard',
     'Duration',
     'Event',
+    'HeaderText',
+    'HtmlText',
+    'JsonText',
+    'MarkdownText',
     'Outcome',
+    'Permanent',
+    'PlainText',
     'Retry',
     'Size',
+    'Text',
+    'TextOption',
+    'UrlText',
     'encode_json',
     'escape',
     'handler',
+    'retry_after',
 ]

@@ -18,6 +18,7 @@ class ConsumerState(Enum):
 
     WAITING = 'waiting'
     CONSUMING = 'consuming'
+    PAUSED = 'paused'
     REFUSED = 'refused'
     CANCELLED = 'cancelled'
 
@@ -54,6 +55,23 @@ class BusStatus:
     consumers: Mapping[str, ConsumerStatus]
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A time in which events can have been lost.
+
+    Attributes:
+        handler: the handler whose events; `''` if it is all of them.
+        from_at: when it began at the earliest, Unix seconds.
+        to_at: when it was over at the latest, Unix seconds.
+        reason: what happened, in words.
+    """
+
+    handler: str
+    from_at: float
+    to_at: float
+    reason: str
+
+
 class Bus(Protocol):
     """Where deliveries come from and derived events go to."""
 
@@ -67,6 +85,15 @@ class Bus(Protocol):
             queue: the queue and what is bound to it.
             accept: where its deliveries go; `None` lets them gather in the queue.
             lost: told when a channel is gone, whose deliveries come again; `None` if nobody wants to know.
+        """
+
+    def limit(self, handler: str, count: int | None, reason: str) -> None:
+        """Say how many deliveries a handler may have unsettled, from soon on. It can still settle those it has.
+
+        Args:
+            handler: its name.
+            count: as many as that; 0 takes no more, `None` is what the configuration says.
+            reason: why, for its status; `''` where nothing is the matter.
         """
 
     async def cancel(self, handler: str) -> None:

@@ -54,6 +54,8 @@ def decode(
     exchange: str,
     received_at: float,
     redelivered: bool,
+    attempt: int = 1,
+    id: str | None = None,  # noqa: A002 — the word of the glossary
     limits: Limits,
 ) -> Event:
     """Make an event of what arrived.
@@ -69,6 +71,8 @@ def decode(
         exchange: the exchange it was published on.
         received_at: when it arrived, Unix seconds.
         redelivered: whether the broker gave it out before.
+        attempt: 1-based ordinal of the present try.
+        id: the identity it carries if it is a copy.
         limits: what a body may be at most.
 
     Raises:
@@ -90,6 +94,8 @@ def decode(
         body=body,
         received_at=received_at,
         redelivered=redelivered,
+        attempt=attempt,
+        id=id,
     )
 
 

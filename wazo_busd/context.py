@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wazo_busd.language import Surroundings
 from wazo_busd.work import Work, current_work
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Context:
         http: gives the shared HTTP session.
         emit: publishes derived events.
         state_dir: the directory that the handler may keep files in; it is made when it is asked for.
+        surroundings: what the texts of its options know besides the event.
     """
 
     def __init__(
@@ -41,10 +43,12 @@ class Context:
         http: Callable[[], aiohttp.ClientSession],
         emit: Emit,
         state_dir: Path,
+        surroundings: Surroundings | None = None,
     ) -> None:
         self.name = name
         self.options = options
         self.log = log
+        self.surroundings = surroundings or Surroundings()
         self._http = http
         self._emit = emit
         self._state_dir = state_dir

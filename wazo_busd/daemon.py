@@ -13,18 +13,21 @@ from typing import Protocol, TypeVar
 import structlog
 
 from wazo_busd import __version__, logs, roster
-from wazo_busd.bus import Bus, ConsumerState
+from wazo_busd.announcements import GAP, Announcements
+from wazo_busd.bus import Bus, ConsumerState, Gap
 from wazo_busd.codec import Limits
 from wazo_busd.config import Config, Configuration, load
 from wazo_busd.context import Context
 from wazo_busd.emission import emitter
 from wazo_busd.errors import ConfigurationError, Problem, in_order
 from wazo_busd.handler import Handler
-from wazo_busd.http import SharedSession
+from wazo_busd.http import SharedSession, is_outage
 from wazo_busd.lookout import Lookout
 from wazo_busd.notify import Notifier
 from wazo_busd.post import Post
+from wazo_busd.retry import RetryPolicy
 from wazo_busd.roster import Roster
+from wazo_busd.suspects import Suspects
 from wazo_busd.threads import Threads
 from wazo_busd.topology import Hub
 
@@ -36,12 +39,13 @@ log = structlog.stdlib.get_logger(__name__)
 class MakeBus(Protocol):
     """Makes the bus that the configuration asks for."""
 
-    def __call__(self, config: Config, on_change: Callable[[], None]) -> Bus:
+    def __call__(self, config: Config, on_change: Callable[[], None], on_gap: Callable[[Gap], None]) -> Bus:
         """Make it.
 
         Args:
             config: the configuration.
             on_change: called by the bus when its status is another.
+            on_gap: told by the bus of a time in which events can have been lost.
         """
 
 
@@ -65,11 +69,13 @@ class Daemon:
         self._notifier = Notifier()
         self._http = SharedSession()
         self._config = Config()
+        self._suspects = Suspects()
         self._posts: dict[str, Post] = {}
         self._leaving: list[Post] = []
         """Posts that are under way to their end."""
         self._ending: asyncio.Task[None] | None = None
         """The end of those that a reload takes away."""
+        self._announcements = Announcements()
         self._broken: dict[str, str] = {}
         """Handlers whose plugin cannot be imported, with the reason."""
         self._bus: Bus
@@ -114,6 +120,8 @@ class Daemon:
         problems = _state_dir_problems(configuration)
         if problems:
             raise ConfigurationError(problems)
+        self._suspects = Suspects(configuration.config.state_dir)
+        self._suspects.load()
         await self._apply(configuration, names)
         if self._notifier.watchdog_seconds:
             self._watchdog = asyncio.create_task(self._prove_alive(), name='watchdog')
@@ -225,7 +233,7 @@ class Daemon:
         self._config = new
         if not same_bus:
             await self._close_bus()
-            self._bus = self.lookout.bus = self._make_bus(new, self._tell_status)
+            self._bus = self.lookout.bus = self._make_bus(new, self._tell_status, self._on_gap)
             self._bus_task = asyncio.create_task(self._bus.run(), name='bus')
         self._broken = {problem.handler: problem.message for problem in names.failures}
         for problem in names.failures:
@@ -239,7 +247,10 @@ class Daemon:
 
     def _post(self, handler: Handler, bus: Bus) -> Post:
         config = self._config
-        queue = Hub(config.bus.namespace).handler_queue(handler.name, handler.match.bindings, handler.config.queue)
+        delays_seconds = RetryPolicy(handler.config.retry).steps_seconds
+        queue = Hub(config.bus.namespace).handler_queue(
+            handler.name, handler.match.bindings, handler.config.queue, delays_seconds
+        )
 
         def context() -> Context:
             return Context(
@@ -249,10 +260,25 @@ class Daemon:
                 http=self._http.get,
                 emit=emitter(bus.publish),
                 state_dir=config.state_dir / 'handlers' / handler.name,
+                surroundings=handler.surroundings,
             )
 
         limits = Limits(size=config.bus.max_body_size, depth=config.bus.max_depth)
-        return Post(handler, queue, bus=bus, context=context, limits=limits, strays=self.lookout.strays)
+        return Post(
+            handler,
+            queue,
+            bus=bus,
+            context=context,
+            limits=limits,
+            strays=self.lookout.strays,
+            suspects=self._suspects,
+            is_outage=is_outage,
+        )
+
+    def _on_gap(self, gap: Gap) -> None:
+        """Say that events can have been lost: in the log, and to the handlers that match `busd.gap`."""
+        wanted = any(post.handler.match.takes(GAP) for post in self._posts.values())
+        self._announcements.gap(gap, self._bus.publish if wanted else None)
 
     async def _end(self, names: list[str]) -> None:
         """End some posts, all at the same time."""
@@ -263,6 +289,7 @@ class Daemon:
             self._leaving.remove(post)
 
     async def _close_bus(self) -> None:
+        await self._announcements.close()
         if self._bus_task is not None:
             await self._bus.close()
             await self._bus_task

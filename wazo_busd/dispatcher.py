@@ -5,48 +5,35 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import time
-from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
-from traceback import TracebackException
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import structlog
 
+from wazo_busd.breaker import Breaker, BreakerState, never
 from wazo_busd.codec import Limits, decode
 from wazo_busd.delivery import Acknowledger, Delivery
-from wazo_busd.errors import Discard, HandlerExited, Undecodable
+from wazo_busd.errors import HandlerCrashed
 from wazo_busd.event import Event
 from wazo_busd.handler import Handler
 from wazo_busd.lanes import Lanes
-from wazo_busd.middleware import around
-from wazo_busd.outcome import Outcome, Reason, traceback_tail
-from wazo_busd.tasks import is_cancelled
-from wazo_busd.threads import Threads
-from wazo_busd.work import Work
+from wazo_busd.outcome import Outcome
+from wazo_busd.repeats import Repeats
+from wazo_busd.settlement import Counts, Settlement
+from wazo_busd.suspects import MOST_CRASHES, Suspects
+from wazo_busd.tries import Tries
+from wazo_busd.work import Call, Work
 
 _CUT_GRACE_SECONDS = 1.0
-_LOGGED_TEXT_LENGTH = 200
+_EARLY_SECONDS = 0.5
+"""So much before its time a copy may be tried: clocks of the broker and ours are not one."""
 
 log = structlog.stdlib.get_logger(__name__)
 
 
-@dataclass(slots=True)
-class Counts:
-    """What a handler has done since it started.
-
-    Attributes:
-        received: deliveries that came.
-        unmatched: those that were not for it, from a binding that is no longer asked for.
-        outcomes: how the others ended.
-        seconds: time spent in the plugin's code, all calls together.
-    """
-
-    received: int = 0
-    unmatched: int = 0
-    outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
-    seconds: float = 0.0
+Limit = Callable[[int | None, str], None]
+"""Says how many deliveries the handler may have unsettled, and why: `None` is as many as configured, 0 is none more."""
 
 
 class Dispatcher:
@@ -55,53 +42,61 @@ class Dispatcher:
     Args:
         handler: the handler, started.
         limits: what a body may be at most.
+        limit: lets its queue rest.
+        suspects: the events that may have ended the process before.
+        is_outage: whether an error means, beside those of the standard library, that something else is out.
     """
 
-    def __init__(self, handler: Handler, limits: Limits) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        limits: Limits,
+        *,
+        limit: Limit = lambda count, reason: None,
+        suspects: Suspects | None = None,
+        is_outage: Callable[[BaseException], bool] = never,
+    ) -> None:
         self.handler = handler
-        self.counts = Counts()
+        self.breaker = Breaker(handler.name, is_outage=is_outage, on_change=self._on_breaker)
         self._limits = limits
-        self._threads = Threads(handler.name, handler.concurrency)
-        self._call = around(handler, self._call_plugin)
+        self._limit = limit
+        self._suspects = suspects or Suspects()
         self._lanes: Lanes[Work] = Lanes(self._run, concurrency=handler.concurrency, name=handler.name)
+        self._tries = Tries(handler, self._suspects, cancel=self._lanes.cancel, abandon=self._abandon)
+        self._settlement = Settlement(handler, breaker=self.breaker, suspects=self._suspects)
+        self._repeats = Repeats()
         self._order_by = tuple(handler.config.order_by.split('.')) if handler.config.order_by else ()
-        self._draining = False
         self._hurried = asyncio.Event()
 
     def accept(self, delivery: Delivery) -> None:
         """Take a delivery. The one entrance, whichever bus it came from; it never waits and never raises."""
         self.counts.received += 1
-        if self._draining:
-            self._close(delivery, Outcome.INTERRUPTED)
-            return
-        event = self._decode(delivery)
-        if event is None:
-            return
-        call = self.handler.call_for(event)
-        if call is None:
-            self.counts.unmatched += 1
-            delivery.settle(Outcome.DONE)
-            return
-        self._lanes.put(Work(self.handler.name, event, call, delivery), self._key(event))
+        if self._settlement.is_draining:
+            self._settlement.close(delivery, Outcome.INTERRUPTED)
+        elif not ((delivery.redelivered and self._comes_again(delivery)) or self._comes_untimely(delivery)):
+            self._begin(delivery)
 
     def forget(self, acknowledger: Acknowledger) -> None:
         """Drop what came by a channel that is gone and has not begun: it is given out again, and runs then.
 
-        What runs goes on.
+        What runs goes on, and is recognised when it comes again.
         """
-        for work in self._lanes.withdraw(lambda work: work.delivery.came_by(acknowledger)):
-            self._close(work.delivery, Outcome.INTERRUPTED)
+        dropped = [work.delivery for work in self._lanes.withdraw(lambda work: work.delivery.came_by(acknowledger))]
+        for delivery in dropped:
+            self._settlement.close(delivery, Outcome.INTERRUPTED)
+        self._repeats.lost(acknowledger, dropped)
 
     async def drain(self, timeout_seconds: float) -> None:
-        """Finish what runs, give back what has not begun, take nothing new.
+        """Finish what runs, give back what has not begun or waits for its next try, take nothing new.
 
         Args:
             timeout_seconds: how long running handlers may take; those that are late are named and cancelled, and their
                 events are given out again.
         """
-        self._draining = True
-        for work in self._lanes.withdraw():
-            self._close(work.delivery, Outcome.INTERRUPTED)
+        self._settlement.is_draining = True
+        self.breaker.stop()
+        for work in (*self._lanes.withdraw(), *self._lanes.withdraw_aside()):
+            self._settlement.close(work.delivery, Outcome.INTERRUPTED)
         await self._quiet(timeout_seconds)
         for work in self._lanes.running:
             log.warning(
@@ -114,11 +109,16 @@ class Dispatcher:
             )
         for work in await self._lanes.cut(_CUT_GRACE_SECONDS):
             log.error('handler_ignores_cancellation', handler=self.handler.name, event_name=work.event.name)
-        self._threads.close()
+        self._tries.close()
 
     def hurry(self) -> None:
         """Let a drain that is under way wait no longer."""
         self._hurried.set()
+
+    @property
+    def counts(self) -> Counts:
+        """What the handler has done."""
+        return self._settlement.counts
 
     @property
     def backlog(self) -> int:
@@ -131,22 +131,63 @@ class Dispatcher:
         for task in waiting:
             task.cancel()
 
-    def _decode(self, delivery: Delivery) -> Event | None:
+    def _comes_again(self, delivery: Delivery) -> bool:
+        """Whether a redelivery needs nothing more: it is run, or done with, or has ended the process too often."""
+        if self._repeats.takes(delivery):
+            self.counts.repeats += 1
+            return True
+        crashes = self._suspects.crashes(self.handler.name, delivery.identity) if self._suspects.any else 0
+        if crashes < MOST_CRASHES:
+            return False
+        self._suspects.cleared(self.handler.name, delivery.identity)
+        error = HandlerCrashed(f'the process ended {crashes} times while this event was handled')
+        self._settlement.give_up(delivery, error, attempts=crashes)
+        return True
+
+    def _comes_untimely(self, delivery: Delivery) -> bool:
+        """Whether a delivery has to wait elsewhere: its time has not come, or the handler rests."""
+        history = delivery.history
+        if history is not None and history.due_at > time.time() + _EARLY_SECONDS:
+            # It asked for more than the longest delay queue has; this is no try.
+            self._settlement.close(delivery, Outcome.RETRY, history=history)
+            return True
+        # One with an order keeps what it has: what is given back may come again behind what it gave back before.
+        if self.breaker.state is BreakerState.OPEN and not self._order_by:
+            self._settlement.give_back(delivery)
+            return True
+        return False
+
+    def _begin(self, delivery: Delivery) -> None:
         try:
-            return decode(
-                delivery.body,
-                size=delivery.size,
-                headers=delivery.properties.headers,
-                routing_key=delivery.routing_key,
-                exchange=delivery.exchange,
-                received_at=delivery.received_at,
-                redelivered=delivery.redelivered,
-                limits=self._limits,
-            )
+            event = self._decode(delivery)
         except Exception as error:  # noqa: BLE001 — all but Undecodable are mistakes of ours; the event is kept
-            event = Event('', body=delivery.body, routing_key=delivery.routing_key, exchange=delivery.exchange)
-            self._give_up(delivery, event, error, delivery.received_at, 0.0)
-            return None
+            self._settlement.give_up(delivery, error, attempts=0)
+            return
+        call = self.handler.call_for(event)
+        if not isinstance(call, Call):
+            self.counts.leave_out(call)
+            delivery.settle(Outcome.DONE)
+            return
+        key = self._key(event)
+        work = Work(self.handler.name, event, call, delivery, in_lane=key is not None)
+        if delivery.redelivered and self._suspects.any:
+            work.is_suspect = self._suspects.crashes(self.handler.name, delivery.identity) > 0
+        self._lanes.put(work, key)
+
+    def _decode(self, delivery: Delivery) -> Event:
+        history = delivery.history
+        return decode(
+            delivery.body,
+            size=delivery.size,
+            headers=delivery.properties.headers,
+            routing_key=delivery.routing_key,
+            exchange=delivery.exchange,
+            received_at=delivery.received_at,
+            redelivered=delivery.redelivered,
+            attempt=history.attempts + 1 if history else 1,
+            id=history.event_id if history else None,
+            limits=self._limits,
+        )
 
     def _key(self, event: Event) -> Hashable | None:
         """The lane of an event: the value of the field `order_by`, if it is one that can be compared."""
@@ -160,85 +201,31 @@ class Dispatcher:
         # NaN is never equal to itself, and would be a lane of its own each time.
         return 'NaN' if value != value else value
 
-    async def _run(self, work: Work) -> None:
-        """One piece of work, from the call to the settlement. Here exceptions end."""
-        error: BaseException | None = None
-        try:
-            if work.call.blocking:
-                # Outside the handler's timeout: an event that never ran is no dead letter.
-                work.thread = await self._threads.free()
-            await self._call(work)
-        except BaseException as raised:  # noqa: BLE001 — here exceptions of plugins end
-            error = raised
-        if work.thread is not None:
-            self._threads.release(work.thread)
-        outcome = Outcome.of(error)
-        if outcome is Outcome.DEAD and self._draining and is_cancelled():
-            # Also where the plugin made another error of its cancellation, as some libraries do.
-            outcome = Outcome.INTERRUPTED
-        elif isinstance(error, asyncio.CancelledError):
-            exited = HandlerExited('the handler was cancelled from within')
-            exited.__cause__ = error
-            error = exited
-        self._settle(work, outcome, error)
+    async def _run(self, work: Work) -> float | None:
+        """One try, and what follows from it.
 
-    async def _call_plugin(self, work: Work) -> None:
-        if work.call.blocking:
-            thread, work.thread = work.thread, None
-            result = await self._threads.run(work.call.run, work.event, thread)
-            if inspect.isawaitable(result):
-                # A plain function that gives a coroutine: a partial, or one that a decorator hides.
-                await result
+        Returns:
+            The seconds after which it is to be tried again in place; `None` if the event is settled.
+        """
+        error = await self._tries.run(work)
+        if work.is_abandoned:
+            log.info('handler_ended_at_last', handler=self.handler.name, event_name=work.event.name)
+            return None
+        return self._settlement.conclude(work, error)
+
+    def _abandon(self, work: Work) -> None:
+        """Go on without a call that ignores that it is cancelled."""
+        fresh = work.afresh()
+        self._lanes.abandon(work, fresh, self._settlement.conclude(fresh, None))
+
+    def _on_breaker(self, state: BreakerState, reason: str) -> None:
+        """Let the queue rest, or not, as the breaker says."""
+        if state is BreakerState.OPEN:
+            self._lanes.pause()
+            self._limit(0, reason)
+            if not self._order_by:
+                for work in self._lanes.withdraw():
+                    self._settlement.give_back(work.delivery)
         else:
-            await work.call.run(work.event)
-
-    def _settle(self, work: Work, outcome: Outcome, error: BaseException | None) -> None:
-        self.counts.seconds += work.duration_seconds
-        if outcome is Outcome.DEAD and error is not None:
-            self._give_up(work.delivery, work.event, error, work.started_at, work.duration_seconds)
-            return
-        self._close(work.delivery, outcome)
-        log.info(
-            'event_handled',
-            event_name=work.event.name,
-            handler=self.handler.name,
-            outcome=outcome.value,
-            attempt=work.event.attempt,
-            duration_ms=round(work.duration_seconds * 1000, 3),
-            **({'reason': error.reason} if isinstance(error, Discard) and error.reason else {}),
-        )
-
-    def _give_up(
-        self, delivery: Delivery, event: Event, error: BaseException, started_at: float, duration_seconds: float
-    ) -> None:
-        undecodable = isinstance(error, Undecodable)
-        reason = Reason(
-            handler=self.handler.name,
-            plugin=self.handler.plugin.name,
-            plugin_version=self.handler.plugin.version,
-            error=type(error).__name__,
-            # Never raises, unlike an error that is itself broken.
-            text=str(TracebackException.from_exception(error, limit=0)),
-            traceback='' if undecodable else traceback_tail(error),
-            attempts=0 if undecodable else event.attempt,
-            first_at=started_at,
-            last_at=time.time(),
-            event_id=event.id,
-        )
-        self._close(delivery, Outcome.DEAD, reason)
-        log.error(
-            'event_dead',
-            event_name=event.name,
-            routing_key=event.routing_key,
-            event_id=reason.event_id,
-            handler=self.handler.name,
-            outcome=Outcome.DEAD.value,
-            attempt=reason.attempts,
-            error=reason.error,
-            error_text=reason.text[:_LOGGED_TEXT_LENGTH],
-            duration_ms=round(duration_seconds * 1000, 3),
-        )
-
-    def _close(self, delivery: Delivery, outcome: Outcome, reason: Reason | None = None) -> None:
-        self.counts.outcomes[outcome] += 1
-        delivery.settle(outcome, reason)
+            self._lanes.resume()
+            self._limit(1 if state is BreakerState.PROBING else None, reason)

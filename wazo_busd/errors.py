@@ -38,7 +38,23 @@ class Retry(WazoBusdError):
         self.after = after
 
 
-class Undecodable(WazoBusdError):
+class Permanent(WazoBusdError):
+    """Raised by a handler: no further try can help, so the event becomes a dead letter at once."""
+
+
+class Expired(Discard):
+    """Stands for a call that was not made because its event is older than the handler's `expires_after`."""
+
+
+class ConditionError(Permanent):
+    """Raised when it cannot be said whether a handler wants an event. The text names handler, key and what is wrong."""
+
+
+class TemplateError(Permanent):
+    """Raised when a text cannot be made of an event. The text names handler, option, line and what is wrong."""
+
+
+class Undecodable(Permanent):
     """Raised by the codec: what arrived is no event. The text says what it is instead."""
 
 
@@ -48,6 +64,10 @@ class HandlerTimeout(WazoBusdError):
 
 class HandlerExited(WazoBusdError):
     """Stands for what a handler raised that would have ended the process or the task, such as `SystemExit`."""
+
+
+class HandlerCrashed(Permanent):
+    """Stands for an event with which the process ended again and again."""
 
 
 class UnknownEvent(WazoBusdError):

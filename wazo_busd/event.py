@@ -154,12 +154,24 @@ class Event:
         Two genuine events of a 2019 host can be identical to the byte, so the same id does not prove a repeat.
         """
         if self._id is None:
-            digest = hashlib.blake2b(digest_size=16)
-            for part in (self._exchange.encode(), self._routing_key.encode(), self._body):
-                digest.update(len(part).to_bytes(8, 'big'))
-                digest.update(part)
-            self._id = digest.hexdigest()
+            self._id = identity(self._exchange, self._routing_key, self._body)
         return self._id
+
+    def next_try(self) -> Event:
+        """The same event, for the try after this one."""
+        return Event(
+            self._name,
+            self._data,
+            routing_key=self._routing_key,
+            exchange=self._exchange,
+            headers=self._headers,
+            metadata=self._metadata,
+            body=self._body,
+            received_at=self._received_at,
+            redelivered=self._redelivered,
+            attempt=self._attempt + 1,
+            id=self._id,
+        )
 
     @property
     def origin_uuid(self) -> str | None:
@@ -262,6 +274,15 @@ class Event:
     def _text(self, key: str) -> str | None:
         found = _known(self._headers.get(key))
         return _known(self._metadata.get(key)) if found is None else found
+
+
+def identity(exchange: str, routing_key: str, body: bytes) -> str:
+    """What an event is recognised by: 32 hex digits of a hash over exchange, routing key and body."""
+    digest = hashlib.blake2b(digest_size=16)
+    for part in (exchange.encode(), routing_key.encode(), body):
+        digest.update(len(part).to_bytes(8, 'big'))
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _known(value: Any) -> str | None:

@@ -5,13 +5,17 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from wazo_busd.conditions import Condition, Hours, Refusal, Schedule, Where
 from wazo_busd.config import HandlerConfig
 from wazo_busd.context import Context
+from wazo_busd.errors import ConditionError, Expired
 from wazo_busd.event import Event
 from wazo_busd.filter import Filter
+from wazo_busd.language import Expression, Surroundings
 from wazo_busd.match import Match
 from wazo_busd.plugin import Method, Plugin
 from wazo_busd.threads import Threads
@@ -36,17 +40,31 @@ class Handler:
         plugin: the plugin.
         config: what the configuration says of it.
         options: its options, validated by the plugin's model; a map where the plugin has none.
+        surroundings: what its conditions and texts know besides the event.
+        schedule: the schedule that `config` names.
 
     Raises:
         UnknownEvent: it matches an event by a name that the catalogue does not know.
     """
 
-    def __init__(self, name: str, plugin: Plugin, config: HandlerConfig, options: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        plugin: Plugin,
+        config: HandlerConfig,
+        options: Any,
+        *,
+        surroundings: Surroundings | None = None,
+        schedule: Schedule | None = None,
+    ) -> None:
         self.name = name
         self.plugin = plugin
         self.config = config
         self.options = options
         self.match = Match(config.match or plugin.match)
+        self.surroundings = surroundings or Surroundings()
+        self.condition = _condition(name, config, self.surroundings, schedule)
+        """What an event must be besides; `None` where the configuration asks for nothing."""
         self._filter = Filter(config)
         self.concurrency = config.concurrency or plugin.concurrency
         self._instance: Any = None
@@ -57,7 +75,10 @@ class Handler:
     def is_same(self, other: Handler) -> bool:
         """Whether `other` would do exactly what this one does, so that a reload can leave it alone."""
         # Functions and classes are equal only if they are the same: code that was imported again is another.
-        return (self.name, self.config, self.plugin) == (other.name, other.config, other.plugin)
+        if (self.name, self.config, self.plugin) != (other.name, other.config, other.plugin):
+            return False
+        asks = self.config.when is not None or self.surroundings.placements
+        return self._hours() == other._hours() and (not asks or self.surroundings == other.surroundings)
 
     async def start(self, context: Context) -> None:
         """Make the plugin's instance and let it start.
@@ -84,18 +105,21 @@ class Handler:
         finally:
             self._threads.close()
 
-    def call_for(self, event: Event) -> Call | None:
-        """The method that takes `event`; `None` if the event is not for this handler.
+    def call_for(self, event: Event) -> Call | Refusal | None:
+        """The method that takes `event`; `None` if the event is not for this handler, or why it is not wanted.
 
         What the configuration matches decides. Among several methods, the first in the code that declared the event
-        takes it.
+        takes it. Where it cannot be said whether the event is wanted, the call raises that.
         """
         if not (self.match.takes(event) and self._filter.lets(event)):
             return None
         for match, call in self._calls:
             if match is None or match.takes(event):
-                return call
+                return call if self.condition is None else _if_wanted(self.condition, event, call)
         return None
+
+    def _hours(self) -> Hours | None:
+        return self.condition.hours if self.condition is not None else None
 
     async def _maybe(self, function: Callable[..., Any] | None, context: Context | None) -> None:
         """Call `start` or `stop` if the plugin has it, with the context if it takes one, and await what it gives.
@@ -114,15 +138,63 @@ class Handler:
 
     def _bound(self, method: Method, context: Context) -> tuple[Match | None, Call]:
         function = method.function if self._instance is None else getattr(self._instance, method.name)
+        run: Callable[[Event], Any] = function
         if method.wants_context:
 
-            def run(event: Event) -> Any:
+            def run_with_context(event: Event) -> Any:
                 return function(event, context)
-        else:
-            run = function
+
+            run = run_with_context
+        if self.condition is not None and self.condition.expires_after_seconds is not None:
+            run = _unless_expired(self.condition, run)
         # A plugin of one method takes all that the configuration lets through, whatever the method declared.
         alone = len(self.plugin.methods) == 1 or not method.match
         return None if alone else Match(method.match), Call(run, method.blocking)
+
+
+def _condition(
+    name: str, config: HandlerConfig, surroundings: Surroundings, schedule: Schedule | None
+) -> Condition | None:
+    asked = (config.where, config.when, config.schedule, config.expires_after)
+    if all(each is None for each in asked):
+        return None
+    wish = config.schedule or ''
+    return Condition(
+        name,
+        where=Where(config.where) if config.where else None,
+        when=Expression(config.when) if config.when is not None else None,
+        hours=Hours(wish.removeprefix('!'), schedule, inside=not wish.startswith('!')) if schedule else None,
+        expires_after_seconds=config.expires_after,
+        surroundings=surroundings,
+        host_uuid=os.environ.get('XIVO_UUID'),
+    )
+
+
+def _if_wanted(condition: Condition, event: Event, call: Call) -> Call | Refusal:
+    try:
+        return condition.refusal(event) or call
+    except ConditionError as error:
+        return Call(_raise(error), blocking=False)
+
+
+def _raise(error: ConditionError) -> Callable[[Event], Any]:
+    """A call that raises: an event that may be wanted is no event to pass over, so it takes the way of the others."""
+
+    def run(event: Event) -> Any:
+        raise error
+
+    return run
+
+
+def _unless_expired(condition: Condition, run: Callable[[Event], Any]) -> Callable[[Event], Any]:
+    """`run`, but for events that have become too old while they waited here."""
+
+    def run_in_time(event: Event) -> Any:
+        if condition.is_expired(event):
+            raise Expired(f'it waited longer than {condition.expires_after_seconds:g} s')
+        return run(event)
+
+    return run_in_time
 
 
 def _construct(factory: type, context: Context) -> Any:

@@ -8,12 +8,12 @@ import asyncio
 import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from wazo_busd.bus import NOT_STARTED, BusStatus, ConsumerState, ConsumerStatus
-from wazo_busd.delivery import Accept, Delivery, Lost, PlainProperties
+from wazo_busd.delivery import Accept, Delivery, History, Lost, PlainProperties
 from wazo_busd.outcome import Reason
 from wazo_busd.patterns import Matcher
 from wazo_busd.topology import HandlerQueue, Hub
@@ -47,6 +47,7 @@ class _Stored:
     routing_key: str
     headers: Mapping[str, Any]
     redelivered: bool = False
+    history: History | None = None
 
 
 class MemoryBus:
@@ -81,6 +82,11 @@ class MemoryBus:
         existing.open(queue, accept)
         self._on_change()
 
+    def limit(self, handler: str, count: int | None, reason: str) -> None:
+        """See `wazo_busd.bus.Bus.limit`."""
+        self._queues[handler].limit(count, reason)
+        self._on_change()
+
     async def cancel(self, handler: str) -> None:
         """See `wazo_busd.bus.Bus.cancel`."""
         self._queues[handler].cancel()
@@ -88,7 +94,7 @@ class MemoryBus:
 
     async def detach(self, handler: str, timeout_seconds: float) -> None:
         """See `wazo_busd.bus.Bus.detach`."""
-        self._queues[handler].give_back()
+        self._queues[handler].close()
         self._on_change()
 
     async def keep_only(self, handlers: Collection[str]) -> None:
@@ -132,7 +138,7 @@ class MemoryBus:
     def backlog(self, handler: str) -> int:
         """How many events of a handler wait or are unsettled."""
         queue = self._queues[handler]
-        return len(queue.waiting) + len(queue.unsettled)
+        return len(queue.waiting) + len(queue.held)
 
 
 class _MemoryQueue:
@@ -142,18 +148,20 @@ class _MemoryQueue:
         self.accept: Accept | None = None
         self.matcher = Matcher(())
         self.waiting: deque[_Stored] = deque()
-        self.unsettled: dict[int, _Stored] = {}
+        self.held: dict[int, _Stored] = {}
         self.status = ConsumerStatus(ConsumerState.WAITING)
         self.is_attached = False
         self._bus = bus
         self._prefetch = prefetch
-        self._limit = 0
+        self._limit = prefetch
+        self._max_length = 0
         self._tags = itertools.count(1)
         self._pumping = False
 
     def open(self, queue: HandlerQueue, accept: Accept | None) -> None:
         self.matcher = Matcher(queue.patterns)
-        self._limit = int(dict(queue.queue.arguments)['x-max-length'])
+        self._max_length = queue.max_length
+        self._limit = self._prefetch
         self.accept = accept
         self.status = (
             ConsumerStatus(ConsumerState.CONSUMING) if accept else ConsumerStatus(ConsumerState.WAITING, NOT_STARTED)
@@ -161,39 +169,69 @@ class _MemoryQueue:
         self.is_attached = True
         self._schedule()
 
+    def limit(self, count: int | None, reason: str) -> None:
+        if self.accept is not None:
+            self._limit = self._prefetch if count is None else count
+            self.status = ConsumerStatus(ConsumerState.CONSUMING if self._limit else ConsumerState.PAUSED, reason)
+            self._schedule()
+
     def cancel(self) -> None:
         self.accept = None
         self.status = ConsumerStatus(ConsumerState.CANCELLED)
 
     def put(self, stored: _Stored) -> None:
         self.waiting.append(stored)
-        if len(self.waiting) > self._limit:
+        if len(self.waiting) > self._max_length:
             self.waiting.popleft()
         self._schedule()
 
-    def give_back(self) -> None:
+    def close(self) -> None:
         """What is not settled goes back to where it was."""
         self.accept = None
         self.is_attached = False
-        for stored in reversed(self.unsettled.values()):
+        for stored in reversed(self.held.values()):
             stored.redelivered = True
             self.waiting.appendleft(stored)
-        self.unsettled.clear()
+        self.held.clear()
 
     def ack(self, delivery: Delivery) -> None:
-        if self.unsettled.pop(delivery.tag, None) is not None:
+        if self.held.pop(delivery.tag, None) is not None:
             self._schedule()
 
+    def postpone(self, delivery: Delivery, history: History) -> None:
+        stored = self.held.get(delivery.tag)
+        if stored is not None:
+            copy = replace(stored, redelivered=False, history=history)
+            asyncio.get_running_loop().call_later(max(0.0, history.due_at - time.time()), self.put, copy)
+            delivery.close()
+
     def dead_letter(self, delivery: Delivery, reason: Reason) -> None:
-        stored = self.unsettled.get(delivery.tag)
+        stored = self.held.get(delivery.tag)
         if stored is not None:
             self._bus.dead_letters.setdefault(reason.handler, []).append(
                 DeadLetter(stored.body, stored.exchange, stored.routing_key, stored.headers, reason)
             )
-            self.ack(delivery)
+            delivery.close()
 
     def leave(self, delivery: Delivery) -> None:
         """It is given back when the handler is detached."""
+
+    def give_back(self, delivery: Delivery) -> None:
+        stored = self.held.pop(delivery.tag, None)
+        if stored is not None:
+            self.waiting.appendleft(replace(stored, redelivered=True))
+            self._schedule()
+
+    def replace(self, old: Delivery, new: Delivery) -> None:
+        """Nothing comes again here: no channel is ever lost."""
+
+    def unsettled(self) -> Iterable[Delivery]:
+        """Nothing: no channel is ever lost."""
+        return ()
+
+    def doubtful(self) -> Iterable[Delivery]:
+        """Nothing, for the same reason."""
+        return ()
 
     def _schedule(self) -> None:
         if not self._pumping and self.accept is not None:
@@ -202,10 +240,10 @@ class _MemoryQueue:
 
     def _pump(self) -> None:
         self._pumping = False
-        while self.accept is not None and self.waiting and len(self.unsettled) < self._prefetch:
+        while self.accept is not None and self.waiting and len(self.held) < self._limit:
             stored = self.waiting.popleft()
             tag = next(self._tags)
-            self.unsettled[tag] = stored
+            self.held[tag] = stored
             self.accept(
                 Delivery(
                     tag,
@@ -214,6 +252,7 @@ class _MemoryQueue:
                     routing_key=stored.routing_key,
                     properties=PlainProperties(stored.headers),
                     redelivered=stored.redelivered,
+                    history=stored.history,
                     received_at=time.time(),
                     acknowledger=self,
                 )

@@ -44,6 +44,9 @@ class Obstacles:
 
     def of(self, entry: Entry) -> tuple[str, ...]:
         """The keys that let through no event of an entry, whatever it says; none if some can come."""
+        if entry.is_derived:
+            # It has the tenant and the users of the event that caused it.
+            return ()
         keeps = {
             'tenants': self._config.tenants is not None and not _names_tenant(entry),
             'users': self._config.users is not None and not _names_users(entry),

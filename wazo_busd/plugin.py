@@ -22,9 +22,9 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 
 
 class BaseOptions(BaseModel):
-    """The base of a plugin's options: unknown keys are mistakes, values do not change."""
+    """The base of a plugin's options: unknown keys are mistakes, values do not change, defaults are checked too."""
 
-    model_config = ConfigDict(extra='forbid', frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra='forbid', frozen=True, hide_input_in_errors=True, validate_default=True)
 
 
 @dataclass(frozen=True, slots=True)

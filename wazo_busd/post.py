@@ -8,16 +8,19 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
-from traceback import TracebackException
+from functools import partial
 
 import structlog
 
+from wazo_busd.breaker import never
 from wazo_busd.bus import Bus
 from wazo_busd.codec import Limits
 from wazo_busd.context import Context
 from wazo_busd.dispatcher import Dispatcher
 from wazo_busd.handler import Handler
+from wazo_busd.outcome import told
 from wazo_busd.strays import Strays
+from wazo_busd.suspects import Suspects
 from wazo_busd.tasks import is_cancelled
 from wazo_busd.topology import HandlerQueue
 
@@ -41,6 +44,8 @@ class Post:
         context: makes what its plugin gets.
         limits: what a body may be at most.
         strays: notes the tasks that its plugin makes.
+        suspects: the events that may have ended the process before.
+        is_outage: whether an error means, beside those of the standard library, that something else is out.
     """
 
     def __init__(
@@ -52,6 +57,8 @@ class Post:
         context: Callable[[], Context],
         limits: Limits,
         strays: Strays,
+        suspects: Suspects | None = None,
+        is_outage: Callable[[BaseException], bool] = never,
     ) -> None:
         self.handler = handler
         self.dispatcher: Dispatcher | None = None
@@ -60,6 +67,8 @@ class Post:
         self._context = context
         self._limits = limits
         self._strays = strays
+        self._suspects = suspects
+        self._is_outage = is_outage
         self._starting: asyncio.Task[None] | None = None
         self._has_started = False
         self._hurried = False
@@ -116,7 +125,7 @@ class Post:
                     'handler_not_started',
                     handler=self.handler.name,
                     plugin=self.handler.plugin.name,
-                    error=_told(error),
+                    error=told(error),
                     retry_seconds=round(pause),
                     effect='its events wait in its queue',
                     exc_info=not isinstance(error, OSError),
@@ -126,7 +135,13 @@ class Post:
             pause = min(pause * 2, _LAST_PAUSE_SECONDS)
         if is_cancelled():
             return
-        dispatcher = Dispatcher(self.handler, self._limits)
+        dispatcher = Dispatcher(
+            self.handler,
+            self._limits,
+            limit=partial(self._bus.limit, self.handler.name),
+            suspects=self._suspects,
+            is_outage=self._is_outage,
+        )
         await self._bus.detach(self.handler.name, 0.0)
         self._bus.attach(self._queue, dispatcher.accept, dispatcher.forget)
         self.dispatcher = dispatcher
@@ -141,9 +156,4 @@ class Post:
             # A plugin may raise anything, and often a cancellation, from a task of its own that it has cancelled.
             if isinstance(error, asyncio.CancelledError) and is_cancelled():
                 raise
-            log.error('handler_stop_failed', handler=self.handler.name, error=_told(error))
-
-
-def _told(error: BaseException) -> str:
-    # Never raises, unlike an error that is itself broken.
-    return f'{type(error).__name__}: {TracebackException.from_exception(error, limit=0)}'
+            log.error('handler_stop_failed', handler=self.handler.name, error=told(error))

@@ -18,6 +18,7 @@ from wazo_busd.handler import FreeOptions, Handler
 from wazo_busd.loader import Loader
 from wazo_busd.match import Match
 from wazo_busd.plugin import Plugin
+from wazo_busd.texts import surroundings
 
 _AMI_NAME = re.compile(r'[A-Z][A-Za-z0-9-]*')
 """How Asterisk writes the names of its events, and no service of Wazo does."""
@@ -79,8 +80,12 @@ def _enlist(roster: Roster, loader: Loader, name: str, config: HandlerConfig, co
     problems += _unknown_events(plugin, name, config, document)
     roster.problems.extend(problems)
     is_misread = any(at[:3] == (*place, 'match') for at in document.misread)
-    if not problems and not is_misread and (config.match or plugin.match):
-        roster.handlers[name] = Handler(name, plugin, config, options)
+    wish = (config.schedule or '').removeprefix('!')
+    is_scheduled = not wish or wish in configuration.config.schedules
+    if not problems and not is_misread and is_scheduled and (config.match or plugin.match):
+        around = surroundings(configuration.config, options, name=name, document=document)
+        schedule = configuration.config.schedule_of(config)
+        roster.handlers[name] = Handler(name, plugin, config, options, surroundings=around, schedule=schedule)
 
 
 def _too_many(name: str, config: HandlerConfig, configuration: Configuration) -> list[Problem]:

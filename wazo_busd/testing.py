@@ -15,19 +15,19 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from wazo_busd import catalogue
 from wazo_busd.catalogue.publication import publication
 from wazo_busd.codec import Limits, decode, encode
-from wazo_busd.config import HandlerConfig
+from wazo_busd.config import Config, HandlerConfig
 from wazo_busd.context import Context
-from wazo_busd.delivery import Delivery, PlainProperties
+from wazo_busd.delivery import Delivery, History, PlainProperties
 from wazo_busd.dispatcher import Dispatcher
 from wazo_busd.emission import emitter
 from wazo_busd.event import Event
@@ -35,6 +35,9 @@ from wazo_busd.handler import FreeOptions, Handler
 from wazo_busd.http import SharedSession
 from wazo_busd.outcome import Outcome, Reason
 from wazo_busd.plugin import describe
+from wazo_busd.texts import surroundings
+
+T = TypeVar('T')
 
 __all__ = ['Emitted', 'Outcome', 'Outcomes', 'Reason', 'deliver', 'make_event']
 
@@ -59,12 +62,16 @@ class Outcomes(list[Outcome]):
 
     Attributes:
         reasons: why the plugin gave up, for each event that is dead.
+        retries: what was noted of each event that is to be tried again: the error, and when.
         emitted: the derived events that it published.
     """
 
-    def __init__(self, outcomes: Iterable[Outcome], reasons: list[Reason], emitted: list[Emitted]) -> None:
+    def __init__(
+        self, outcomes: Iterable[Outcome], reasons: list[Reason], retries: list[History], emitted: list[Emitted]
+    ) -> None:
         super().__init__(outcomes)
         self.reasons = reasons
+        self.retries = retries
         self.emitted = emitted
 
 
@@ -126,9 +133,13 @@ async def deliver(
     options: Mapping[str, Any] | None = None,
     name: str = 'test',
     state_dir: Path | None = None,
+    top: Mapping[str, Any] | None = None,
     **config: Any,
 ) -> Outcomes:
     """Start a plugin, run it on events through the daemon's own dispatcher, stop it.
+
+    What fails is not tried again here: the outcome is RETRY, or DEAD where the policy is used up, as with
+    `retry={'attempts': 1}`, and with `order_by` unless `retry` says otherwise.
 
     The plugin gets the events that it declares, or those that `match` says instead. One that declares nothing gets all.
 
@@ -139,7 +150,8 @@ async def deliver(
         options: its options, as the configuration would say them.
         name: the name of the handler.
         state_dir: the directory it may keep files in; one that is removed afterwards if `None`.
-        config: other keys of a handler: `concurrency`, `order_by`, `timeout`, `match`.
+        top: keys of the configuration's top level: `names`, `region`, `schedules`.
+        config: other keys of a handler: `concurrency`, `order_by`, `timeout`, `match`, `when`, `retry`.
 
     Returns:
         What became of the events. One that the plugin does not match never reaches it and is DONE, as in the daemon.
@@ -154,9 +166,10 @@ async def deliver(
     given = dict(options or {})
     validated = FreeOptions(given) if described.options is None else described.options.model_validate(given)
     declared = {} if described.match else {'match': '#'}
-    handler = Handler(
-        name, described, HandlerConfig.model_validate({'plugin': 'test', **declared, **config}), validated
-    )
+    whole = Config.model_validate(top or {})
+    own = HandlerConfig.model_validate({'plugin': 'test', **declared, **_at_once(config)})
+    around = surroundings(whole, validated)
+    handler = Handler(name, described, own, validated, surroundings=around, schedule=whole.schedule_of(own))
     http = SharedSession()
     emitted: list[Emitted] = []
 
@@ -171,30 +184,48 @@ async def deliver(
             http=http.get,
             emit=emitter(publish),
             state_dir=state_dir or Path(temporary),
+            surroundings=around,
         )
         try:
             await handler.start(context)
             try:
-                deliveries, reasons = await _run(handler, events)
+                deliveries, recorder = await _run(handler, events)
             finally:
                 await handler.stop()
         finally:
             await http.close()
-    return Outcomes([each.settled for each in deliveries if each.settled], reasons, emitted)
+    return Outcomes(
+        [each.settled for each in deliveries if each.settled],
+        _by_tag(recorder.reasons),
+        _by_tag(recorder.histories),
+        emitted,
+    )
 
 
-async def _run(handler: Handler, events: Iterable[Event]) -> tuple[list[Delivery], list[Reason]]:
+async def _run(handler: Handler, events: Iterable[Event]) -> tuple[list[Delivery], _Recorder]:
     acknowledger = _Recorder()
     whole = [_with_body(event) for event in events]
     deliveries = [_delivery(number, event, acknowledger) for number, event in enumerate(whole)]
     acknowledger.missing = len(deliveries)
-    dispatcher = _Dispatcher(handler, whole)
+    dispatcher = Dispatcher(handler, Limits())
+    # Nothing comes again here, so every event is tried, however many have failed.
+    dispatcher.breaker.stop()
     for delivery in deliveries:
         dispatcher.accept(delivery)
     if deliveries:
         await acknowledger.all_settled.wait()
     await dispatcher.drain(0.0)
-    return deliveries, [acknowledger.reasons[each.tag] for each in deliveries if each.tag in acknowledger.reasons]
+    return deliveries, acknowledger
+
+
+def _at_once(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration without tries in place, which would be waited for."""
+    once = {'attempts': 1} if config.get('order_by') else {}
+    return {**config, 'retry': {'in_place': 0, **once, **config.get('retry', {})}}
+
+
+def _by_tag(noted: Mapping[int, T]) -> list[T]:
+    return [noted[tag] for tag in sorted(noted)]
 
 
 def _emitted(routing_key: str, body: bytes, headers: Mapping[str, Any]) -> Emitted:
@@ -241,36 +272,8 @@ def _delivery(number: int, event: Event, acknowledger: _Recorder) -> Delivery:
         redelivered=event.redelivered,
         received_at=event.received_at,
         acknowledger=acknowledger,
+        history=History(event_id=event.id, attempts=event.attempt - 1),
     )
-
-
-class _Dispatcher(Dispatcher):
-    """The daemon's, with what a test says of its events and no delivery carries: the attempt, and the id of a copy.
-
-    Args:
-        handler: the handler, started.
-        given: the events, by the tags of their deliveries.
-    """
-
-    def __init__(self, handler: Handler, given: Sequence[Event]) -> None:
-        super().__init__(handler, Limits())
-        self._given = given
-
-    def _decode(self, delivery: Delivery) -> Event | None:
-        event, given = super()._decode(delivery), self._given[delivery.tag]
-        return event and Event(
-            event.name,
-            event.data,
-            routing_key=event.routing_key,
-            exchange=event.exchange,
-            headers=event.headers,
-            metadata=event.metadata,
-            body=event.body,
-            received_at=event.received_at,
-            redelivered=event.redelivered,
-            attempt=given.attempt,
-            id=given.id,
-        )
 
 
 class _Recorder:
@@ -279,6 +282,7 @@ class _Recorder:
     def __init__(self) -> None:
         self.missing = 0
         self.reasons: dict[int, Reason] = {}
+        self.histories: dict[int, History] = {}
         self.all_settled = asyncio.Event()
 
     def ack(self, delivery: Delivery) -> None:
@@ -286,9 +290,25 @@ class _Recorder:
         if not self.missing:
             self.all_settled.set()
 
+    def postpone(self, delivery: Delivery, history: History) -> None:
+        self.histories[delivery.tag] = history
+        delivery.close()
+
     def dead_letter(self, delivery: Delivery, reason: Reason) -> None:
         self.reasons[delivery.tag] = reason
-        self.ack(delivery)
+        delivery.close()
 
     def leave(self, delivery: Delivery) -> None:
         self.ack(delivery)
+
+    def give_back(self, delivery: Delivery) -> None:
+        self.ack(delivery)
+
+    def replace(self, old: Delivery, new: Delivery) -> None:
+        """Nothing comes again here."""
+
+    def unsettled(self) -> Iterable[Delivery]:
+        return ()
+
+    def doubtful(self) -> Iterable[Delivery]:
+        return ()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -31,26 +32,73 @@ class Work:
 
     Args:
         handler: the name of the handler.
-        event: the event.
+        event: the event, at the present try.
         call: the method that takes it.
         delivery: what is settled in the end.
+        in_lane: whether it has a lane, which it must not leave.
     """
 
-    __slots__ = ('call', 'delivery', 'duration_seconds', 'emitted', 'event', 'handler', 'started_at', 'thread')
+    __slots__ = (
+        'call',
+        'delivery',
+        'duration_seconds',
+        'emitted',
+        'event',
+        'first_at',
+        'first_error',
+        'handler',
+        'held_since',
+        'in_lane',
+        'is_abandoned',
+        'is_late',
+        'is_suspect',
+        'slot',
+        'started_at',
+        'thread',
+    )
 
-    def __init__(self, handler: str, event: Event, call: Call, delivery: Delivery) -> None:
+    def __init__(self, handler: str, event: Event, call: Call, delivery: Delivery, *, in_lane: bool = False) -> None:
         self.handler = handler
         self.event = event
         self.call = call
         self.delivery = delivery
+        self.in_lane = in_lane
         self.started_at = 0.0
-        """When the call began, Unix seconds; 0 before."""
+        """When the present call began, Unix seconds; 0 before, and between two tries."""
         self.duration_seconds = 0.0
-        """How long the call took; 0 before it ended."""
+        """How long the last call took; 0 before it ended."""
+        self.first_at = delivery.history.first_at if delivery.history else 0.0
+        """When the first try began, here or before it came back, Unix seconds; 0 before."""
+        self.first_error = delivery.history.first_error if delivery.history else ''
+        """Class and text of what the first try raised."""
+        self.held_since = 0.0
+        """When the first try began that this process made, on the monotonic clock; 0 before it has failed."""
         self.thread: Any = None
         """The thread that is kept for it, where the call is blocking."""
         self.emitted = 0
-        """How many derived events it has published."""
+        """How many derived events the present call has published."""
+        self.is_late = False
+        """Whether the present call has taken too long and was cancelled."""
+        self.is_abandoned = False
+        """Whether nobody waits for the present call any more."""
+        self.slot = -1
+        """Its place in the black box during the present call."""
+        self.is_suspect = False
+        """Whether it was there when the process crashed."""
+
+    def afresh(self) -> Work:
+        """The same work, for the tries that follow one that nobody waits for: that one keeps this value."""
+        fresh = Work(self.handler, self.event, self.call, self.delivery, in_lane=self.in_lane)
+        fresh.first_at, fresh.first_error, fresh.started_at = self.first_at, self.first_error, self.started_at
+        fresh.held_since = self.held_since
+        fresh.duration_seconds = time.time() - self.started_at
+        fresh.is_late, fresh.is_suspect = self.is_late, self.is_suspect
+        return fresh
+
+    @property
+    def rounds(self) -> int:
+        """How often the event has come back from a delay queue."""
+        return self.delivery.history.rounds if self.delivery.history else 0
 
 
 current_work: ContextVar[Work | None] = ContextVar('current_work', default=None)

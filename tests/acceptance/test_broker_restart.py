@@ -14,7 +14,6 @@ import pytest
 
 from tests.conftest import Broker
 from tests.support import DaemonProcess, eventually_sync, write_config
-from tools.rabbitmq_node import RabbitmqNode
 
 SLOW = """
 import asyncio
@@ -70,8 +69,8 @@ async def ordered(event, context):
 """
 
 
-def test_events_of_one_key_stay_in_order_and_few_are_repeated(own_node: RabbitmqNode, tmp_path: Path) -> None:
-    broker, history = Broker(own_node, '/'), tmp_path / 'history'
+def test_events_of_one_key_stay_in_order_and_few_are_repeated(broker: Broker, tmp_path: Path) -> None:
+    history = tmp_path / 'history'
     options = f'options: {{history: {history}}}'
     config = write_config(
         tmp_path, broker, f'ordered: {{plugin: ordered, concurrency: 10, order_by: data.key, {options}}}'
@@ -90,7 +89,7 @@ def test_events_of_one_key_stay_in_order_and_few_are_repeated(own_node: Rabbitmq
         for part in (0.1, 0.5):
             wanted = int(part * len(numbers))
             eventually_sync(partial(_has_run, history, wanted))
-            own_node.ctl('eval', 'rabbit_networking:close_all_connections(<<"by a test">>).')
+            broker.node.evaluate('rabbit_networking:close_all_connections(<<"by a test">>)')
         eventually_sync(lambda: {number for _, number in _runs(history)} == set(numbers))
         daemon.stop()
 
@@ -113,10 +112,8 @@ def _runs(history: Path) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize('how', ['stopped', 'killed'])
-def test_nothing_confirmed_is_lost_and_running_handlers_finish(
-    own_node: RabbitmqNode, tmp_path: Path, how: str
-) -> None:
-    broker, history = Broker(own_node, '/'), tmp_path / 'history'
+def test_nothing_confirmed_is_lost_and_running_handlers_finish(mortal_broker: Broker, tmp_path: Path, how: str) -> None:
+    broker, node, history = mortal_broker, mortal_broker.node, tmp_path / 'history'
     config = write_config(tmp_path, broker, f'slow: {{plugin: slow, concurrency: 50, options: {{history: {history}}}}}')
     (tmp_path / 'plugins.d' / 'slow.py').write_text(SLOW)
     with DaemonProcess(config, tmp_path) as daemon:
@@ -124,9 +121,9 @@ def test_nothing_confirmed_is_lost_and_running_handlers_finish(
         load = Load(broker)
         load.start()
         eventually_sync(lambda: len(load.confirmed) > 200)
-        (own_node.stop_server if how == 'stopped' else own_node.kill)()
+        (node.stop_server if how == 'stopped' else node.kill)()
         daemon.wait_log('not_connected')
-        own_node.start()
+        node.start()
         daemon.wait_consuming()
         before = len(load.confirmed)
         eventually_sync(lambda: len(load.confirmed) > before + 200)

@@ -17,13 +17,15 @@ import pytest
 from tests.conftest import Broker
 from tests.support import Collected, Service, eventually, eventually_async
 from wazo_busd.amqp import AmqpBus
-from wazo_busd.bus import NOT_STARTED, Bus, ConsumerState
+from wazo_busd.bus import NOT_STARTED, Bus, ConsumerState, ConsumerStatus
 from wazo_busd.codec import encode
 from wazo_busd.config import BusConfig, QueueConfig
 from wazo_busd.memory import MemoryBus
 from wazo_busd.topology import Hub
 
 PREFETCH = 8
+
+DELAYS_SECONDS = (0.1,)
 
 
 class World(ABC):
@@ -45,7 +47,7 @@ class World(ABC):
     async def attach(self, handler: str, *patterns: str, gather: bool = False) -> Collected:
         """Attach a handler; return when it consumes, or, with `gather`, when its queue is there."""
         collected = Collected()
-        queue = self.hub.handler_queue(handler, patterns, QueueConfig())
+        queue = self.hub.handler_queue(handler, patterns, QueueConfig(), DELAYS_SECONDS)
         self.bus.attach(queue, None if gather else collected.accept)
 
         def is_there() -> bool:
@@ -56,6 +58,12 @@ class World(ABC):
 
         await eventually(is_there, self.changed)
         return collected
+
+    async def limit(self, handler: str, count: int | None, reason: str = '') -> None:
+        """Say how many deliveries a handler takes; return when that is so."""
+        self.bus.limit(handler, count, reason)
+        state = ConsumerState.PAUSED if count == 0 else ConsumerState.CONSUMING
+        await eventually(lambda: self.bus.status().consumers[handler] == ConsumerStatus(state, reason), self.changed)
 
 
 class MemoryWorld(World):

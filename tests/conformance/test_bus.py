@@ -11,6 +11,7 @@ import pytest
 from tests.conformance.conftest import PREFETCH, World
 from tests.support import PATIENCE_SECONDS, eventually, reason_for
 from wazo_busd.bus import ConsumerState
+from wazo_busd.delivery import Delivery, History
 from wazo_busd.outcome import Outcome
 
 
@@ -115,7 +116,7 @@ async def test_what_is_dead_is_kept_with_the_reason_and_does_not_come_again(worl
     await world.send('xivo', 'calls.missed', 1)
     (delivery,) = await calls.count(1)
 
-    delivery.settle(Outcome.DEAD, reason_for('calls'))
+    delivery.settle(Outcome.DEAD, reason=reason_for('calls'))
 
     assert await world.dead_letters('calls', 1) == [(b'{"data":1}', 'ValueError')]
 
@@ -124,13 +125,253 @@ async def test_dead_letters_of_two_handlers_lie_apart(world: World) -> None:
     one, two = await world.attach('one', '#'), await world.attach('two', '#')
     await world.send('xivo', 'calls.missed', 1)
 
-    (await one.count(1))[0].settle(Outcome.DEAD, reason_for('one', 'KeyError'))
-    (await two.count(1))[0].settle(Outcome.DEAD, reason_for('two', 'OSError'))
+    (await one.count(1))[0].settle(Outcome.DEAD, reason=reason_for('one', 'KeyError'))
+    (await two.count(1))[0].settle(Outcome.DEAD, reason=reason_for('two', 'OSError'))
 
     assert [await world.dead_letters(name, 1) for name in ('one', 'two')] == [
         [(b'{"data":1}', 'KeyError')],
         [(b'{"data":1}', 'OSError')],
     ]
+
+
+def retry(delivery: Delivery, *, attempts: int = 1, rounds: int = 1) -> History:
+    """Settle a delivery that is to be tried again soon."""
+    history = History(
+        event_id=delivery.event_id,
+        attempts=attempts,
+        rounds=rounds,
+        first_at=1_700_000_000.5,
+        first_error='ValueError: it does not fit',
+        due_at=1_700_000_001.25,
+    )
+    delivery.settle(Outcome.RETRY, history=history)
+    return history
+
+
+async def test_what_is_to_be_tried_again_comes_back_to_the_handler_that_failed_alone(world: World) -> None:
+    # Given two handlers with the same event, of which one is done
+    failing, other = await world.attach('failing', 'calls.#'), await world.attach('other', '#')
+    await world.send('xivo', 'calls.missed', 1)
+    (await other.count(1))[0].settle(Outcome.DONE)
+
+    # When the other one is to try it again
+    retry((await failing.count(1))[0])
+    await failing.count(2)
+
+    # Then that one gets it, before what comes later, and nobody else does
+    await world.send('xivo', 'calls.missed', 2)
+    await failing.count(3)
+    await other.count(2)
+    assert [[each['data'] for each in one.bodies] for one in (failing, other)] == [[1, 1, 2], [1, 2]]
+
+
+async def test_what_comes_back_is_the_same_event_as_it_was_published(world: World) -> None:
+    # Given an event of a service
+    calls = await world.attach('calls', 'calls.#')
+    await world.send('wazo-headers', 'calls.call.created', {'call_id': '1'}, name='call_created', tenant_uuid='t')
+    (first,) = await calls.count(1)
+
+    # When it comes back
+    retry(first)
+    again = (await calls.count(2))[1]
+
+    # Then exchange, key, body, headers and identity are those it had
+    assert (again.exchange, again.routing_key, again.body, dict(again.properties.headers), again.event_id) == (
+        'wazo-headers',
+        'calls.call.created',
+        b'{"data":{"call_id":"1"}}',
+        {'name': 'call_created', 'tenant_uuid': 't'},
+        first.event_id,
+    )
+
+
+async def test_what_comes_back_says_what_was_tried(world: World) -> None:
+    calls = await world.attach('calls', 'calls.#')
+    await world.send('xivo', 'calls.missed', 1)
+
+    history = retry((await calls.count(1))[0], attempts=3, rounds=2)
+
+    again = (await calls.count(2))[1]
+    assert (again.history, again.redelivered) == (history, False)
+
+
+async def test_an_event_comes_back_as_often_as_it_is_to_be_tried(world: World) -> None:
+    # Given an event
+    calls = await world.attach('calls', 'calls.#')
+    await world.send('xivo', 'calls.missed', 1)
+
+    # When it is to be tried again three times, and is done then
+    for number in range(1, 4):
+        retry((await calls.count(number))[-1], attempts=number, rounds=number)
+    last = (await calls.count(4))[-1]
+    last.settle(Outcome.DONE)
+
+    # Then it is still the same one, and does not come again
+    await world.send('xivo', 'calls.missed', 2)
+    await calls.count(5)
+    assert ({each.event_id for each in calls.deliveries[:4]}, [each['data'] for each in calls.bodies]) == (
+        {calls.deliveries[0].event_id},
+        [1, 1, 1, 1, 2],
+    )
+
+
+async def test_what_has_come_back_can_become_a_dead_letter_with_the_body_it_had(world: World) -> None:
+    calls = await world.attach('calls', 'calls.#')
+    await world.send('xivo', 'calls.missed', 1)
+    retry((await calls.count(1))[0])
+
+    (await calls.count(2))[1].settle(Outcome.DEAD, reason=reason_for('calls'))
+
+    assert await world.dead_letters('calls', 1) == [(b'{"data":1}', 'ValueError')]
+
+
+async def test_what_comes_back_while_its_handler_is_not_there_waits_for_it(world: World) -> None:
+    # Given a handler that is to try an event again, and ends
+    calls = await world.attach('calls', 'calls.#')
+    await world.send('xivo', 'calls.missed', 1)
+    history = retry((await calls.count(1))[0])
+    await world.bus.cancel('calls')
+    await world.bus.detach('calls', PATIENCE_SECONDS)
+
+    # When it is there again
+    again = await world.attach('calls', 'calls.#')
+
+    # Then it gets the event
+    assert [each.history for each in await again.count(1)] == [history]
+
+
+async def test_what_is_to_be_tried_again_takes_no_place_of_others(world: World) -> None:
+    # Given a handler that is to try as many events again as it takes
+    calls = await world.attach('calls', 'calls.#')
+    for number in range(PREFETCH * 2):
+        await world.send('xivo', 'calls.missed', number)
+
+    # When it does so with each that comes for the first time
+    settled = 0
+    while settled < PREFETCH * 4:
+        await calls.count(settled + 1)
+        for each in calls.deliveries[settled:]:
+            if each.history is None:
+                retry(each)
+            else:
+                each.settle(Outcome.DONE)
+        settled = len(calls.deliveries)
+
+    # Then it gets all of them, and each again
+    assert sorted(each['data'] for each in calls.bodies) == sorted([*range(PREFETCH * 2)] * 2)
+
+
+async def test_what_is_given_back_comes_again_and_says_so(world: World) -> None:
+    calls = await world.attach('calls', 'calls.#')
+    await world.send('xivo', 'calls.missed', 1)
+    (delivery,) = await calls.count(1)
+
+    delivery.give_back()
+
+    again = (await calls.count(2))[1]
+    assert (again.body, again.redelivered, again.event_id) == (b'{"data":1}', True, delivery.event_id)
+
+
+async def test_what_is_given_back_among_others_takes_none_of_them_along(world: World) -> None:
+    # Given a handler with three events
+    calls = await world.attach('calls', 'calls.#')
+    for number in range(3):
+        await world.send('xivo', 'calls.missed', number)
+    first, second, third = await calls.count(3)
+
+    # When it gives back the one between two that are done
+    first.settle(Outcome.DONE)
+    second.give_back()
+    third.settle(Outcome.DONE)
+
+    # Then that one comes again
+    await world.send('xivo', 'calls.missed', 3)
+    await calls.count(5)
+    assert sorted(each['data'] for each in calls.bodies[3:]) == [1, 3]
+
+
+async def test_what_has_come_back_and_is_given_back_keeps_its_history(world: World) -> None:
+    calls = await world.attach('calls', 'calls.#')
+    await world.send('xivo', 'calls.missed', 1)
+    history = retry((await calls.count(1))[0])
+
+    (await calls.count(2))[1].give_back()
+
+    again = (await calls.count(3))[2]
+    assert (again.history, again.redelivered) == (history, True)
+
+
+async def test_a_handler_that_takes_none_gets_none_until_it_takes_as_many_as_before(world: World) -> None:
+    # Given a handler that takes none, and another one
+    calls, other = await world.attach('calls', 'calls.#'), await world.attach('other', '#')
+    await world.limit('calls', 0, 'its server is out')
+
+    # When events come, which the other one gets
+    for number in range(3):
+        await world.send('xivo', 'calls.missed', number)
+    await other.count(3)
+    before = calls.bodies
+    await world.limit('calls', None)
+
+    # Then, and not before, it gets them
+    await calls.count(3)
+    assert (before, [each['data'] for each in calls.bodies]) == ([], [0, 1, 2])
+
+
+async def test_a_handler_that_takes_none_can_still_settle_what_it_has(world: World) -> None:
+    # Given a handler with three events
+    calls = await world.attach('calls', 'calls.#')
+    for number in range(3):
+        await world.send('xivo', 'calls.missed', number)
+    done, given_back, left = await calls.count(3)
+
+    # When it takes no more, and settles them
+    await world.limit('calls', 0, 'its server is out')
+    done.settle(Outcome.DONE)
+    given_back.give_back()
+    left.settle(Outcome.INTERRUPTED)
+    await world.bus.cancel('calls')
+    await world.bus.detach('calls', 1.0)
+    again = await world.attach('calls', 'calls.#')
+
+    # Then all but the one that is done come again
+    await again.count(2)
+    assert sorted(each['data'] for each in again.bodies) == [1, 2]
+
+
+async def test_a_handler_that_takes_one_gets_one_at_a_time(world: World) -> None:
+    # Given a handler that takes one
+    calls, other = await world.attach('calls', 'calls.#'), await world.attach('other', '#')
+    await world.limit('calls', 1, 'one event is tried')
+    for number in range(3):
+        await world.send('xivo', 'calls.missed', number)
+    await other.count(3)
+
+    # When it settles each that comes
+    at_a_time = []
+    for number in range(1, 4):
+        await calls.count(number)
+        at_a_time.append(len(calls.deliveries) - number + 1)
+        calls.deliveries[-1].settle(Outcome.DONE)
+
+    # Then there never were two
+    assert (at_a_time, [each['data'] for each in calls.bodies]) == ([1, 1, 1], [0, 1, 2])
+
+
+async def test_a_handler_that_is_attached_again_takes_as_many_as_configured(world: World) -> None:
+    # Given a handler that took none when it ended
+    await world.attach('calls', 'calls.#')
+    await world.limit('calls', 0, 'its server is out')
+    await world.bus.cancel('calls')
+    await world.bus.detach('calls', 1.0)
+
+    # When it is there again
+    calls = await world.attach('calls', 'calls.#')
+
+    # Then it gets what comes
+    await world.send('xivo', 'calls.missed', 1)
+    await calls.count(1)
+    assert [each['data'] for each in calls.bodies] == [1]
 
 
 async def test_no_more_is_delivered_than_the_prefetch(world: World) -> None:

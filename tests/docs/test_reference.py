@@ -14,6 +14,8 @@ from click.testing import CliRunner
 from wazo_busd import roster
 from wazo_busd.cli import main
 from wazo_busd.config import HandlerConfig, load
+from wazo_busd.language import VARIABLES
+from wazo_busd.language.filters import FILTERS, TESTS
 
 PAGE = (Path(__file__).parents[2] / 'docs' / 'reference.md').read_text()
 OPTIONS = [(name, each) for name, command in main.commands.items() for each in command.params]
@@ -24,7 +26,9 @@ def section(command: str) -> str:
 
 
 def test_every_command_has_a_section() -> None:
-    assert sorted(re.findall(r'^### (\w+)$', PAGE, re.MULTILINE)) == sorted(main.commands)
+    commands = PAGE.split('\n## Commands\n')[1].split('\n## ')[0]
+
+    assert sorted(re.findall(r'^### (\w+)$', commands, re.MULTILINE)) == sorted(main.commands)
 
 
 @pytest.mark.parametrize(('command', 'option'), OPTIONS, ids=lambda each: getattr(each, 'name', each))
@@ -48,6 +52,24 @@ def test_every_exit_code_of_the_help_is_there(code: str) -> None:
     assert re.search(rf'^\| {code} \|', PAGE, re.MULTILINE)
 
 
-@pytest.mark.parametrize('key', sorted({'tenants', 'users', 'acl'} & set(HandlerConfig.model_fields)))
+@pytest.mark.parametrize('name', sorted(each for each in FILTERS if not each.startswith(' ')))
+def test_every_filter_of_a_text_is_there(name: str) -> None:
+    assert re.search(rf'`{name}\b', PAGE.split('### Filters')[1])
+
+
+@pytest.mark.parametrize('name', sorted(TESTS))
+def test_everything_that_can_be_asked_with_is_is_there(name: str) -> None:
+    assert f'`{name}`' in PAGE
+
+
+@pytest.mark.parametrize('name', [*VARIABLES, 'names'])
+def test_every_variable_is_there(name: str) -> None:
+    assert f'`{name}`' in PAGE
+
+
+WANTED = {'tenants', 'users', 'acl', 'where', 'when', 'schedule', 'expires_after'}
+
+
+@pytest.mark.parametrize('key', sorted(WANTED & set(HandlerConfig.model_fields)))
 def test_the_keys_that_filter_are_there(key: str) -> None:
     assert f'| `{key}` |' in PAGE

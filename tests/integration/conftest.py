@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.support import Collected, Service, eventually
 from wazo_busd.amqp import AmqpBus
 from wazo_busd.bus import ConsumerState
 from wazo_busd.config import BusConfig, QueueConfig
+from wazo_busd.delivery import Delivery, History
 from wazo_busd.topology import Hub
 
 
@@ -29,21 +31,30 @@ class Station:
         self.hub = Hub(config.namespace)
         self._task = asyncio.create_task(self.bus.run())
 
-    async def attach(self, handler: str, *patterns: str, **queue: Any) -> Collected:
+    async def attach(
+        self, handler: str, *patterns: str, delays_seconds: Iterable[float] = (), **queue: Any
+    ) -> Collected:
         """Attach a handler and return when it consumes."""
-        collected = self.attach_soon(handler, *patterns, **queue)
+        collected = self.attach_soon(handler, *patterns, delays_seconds=delays_seconds, **queue)
         await self.consuming(handler)
         return collected
 
-    def attach_soon(self, handler: str, *patterns: str, **queue: Any) -> Collected:
+    def attach_soon(
+        self, handler: str, *patterns: str, delays_seconds: Iterable[float] = (), **queue: Any
+    ) -> Collected:
         """Attach a handler."""
         collected = Collected()
-        self.bus.attach(self.hub.handler_queue(handler, patterns, QueueConfig(**queue)), collected.accept)
+        wanted = self.hub.handler_queue(handler, patterns, QueueConfig(**queue), delays_seconds)
+        self.bus.attach(wanted, collected.accept)
         return collected
 
     async def consuming(self, handler: str) -> None:
         """Wait until a handler consumes."""
-        await eventually(lambda: self.state(handler) is ConsumerState.CONSUMING, self.changed)
+        await self.reached(handler, ConsumerState.CONSUMING)
+
+    async def reached(self, handler: str, state: ConsumerState) -> None:
+        """Wait until a handler's queue is in a state."""
+        await eventually(lambda: self.state(handler) is state, self.changed)
 
     async def told(self, text: str) -> str:
         """Wait until the summary has a text in it."""
@@ -66,6 +77,19 @@ class Station:
             await self.bus.detach(handler, 1.0)
         await self.bus.close()
         await self._task
+
+
+def history_of(delivery: Delivery) -> History:
+    """What the copy of an event says that has failed once more, and is to be tried again in a moment."""
+    before = delivery.history
+    return History(
+        event_id=delivery.event_id,
+        attempts=before.attempts + 1 if before else 1,
+        rounds=before.rounds + 1 if before else 1,
+        first_at=before.first_at if before else 1_700_000_000.0,
+        first_error=before.first_error if before else 'ValueError: it does not fit',
+        due_at=time.time() + 0.05,
+    )
 
 
 MakeStation = Callable[..., Awaitable[Station]]

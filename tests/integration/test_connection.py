@@ -42,7 +42,7 @@ async def test_a_vhost_that_is_missing_is_told_and_used_when_it_is_there(
 
 
 async def test_a_vhost_that_is_forbidden_is_told(broker: Broker, make_station: MakeStation) -> None:
-    broker.node.ctl('add_user', f'user-{broker.vhost}', 'secret')
+    broker.node.add_user(f'user-{broker.vhost}', 'secret')
     station = await make_station(broker, username=f'user-{broker.vhost}', password='secret')
 
     assert 'rabbitmqctl set_permissions' in await station.told('may not use the vhost')
@@ -58,7 +58,7 @@ async def test_a_connection_that_the_broker_closes_is_made_again(
     broker: Broker, station: Station, service: Service
 ) -> None:
     calls = await station.attach('calls', 'calls.#')
-    broker.node.ctl('eval', 'rabbit_networking:close_all_connections(<<"by a test">>).')
+    broker.node.evaluate('rabbit_networking:close_all_connections(<<"by a test">>)')
     await eventually(lambda: station.state('calls') is not ConsumerState.CONSUMING, station.changed)
     await station.consuming('calls')
 
@@ -72,7 +72,7 @@ async def test_an_unsettled_event_comes_again_over_the_next_connection(broker: B
     async with Service(broker) as service:
         await service.send('xivo', 'calls.missed', b'{"data":1}', {})
         (first,) = await calls.count(1)
-        broker.node.ctl('eval', 'rabbit_networking:close_all_connections(<<"by a test">>).')
+        broker.node.evaluate('rabbit_networking:close_all_connections(<<"by a test">>)')
         _, second = await calls.count(2)
 
         first.settle(Outcome.DONE)
@@ -85,10 +85,10 @@ async def test_a_dead_letter_survives_the_connection_it_was_made_on(broker: Brok
     async with Service(broker) as service:
         await service.send('xivo', 'calls.missed', b'{"data":1}', {})
         (first,) = await calls.count(1)
-        broker.node.ctl('eval', 'rabbit_networking:close_all_connections(<<"by a test">>).')
-        first.settle(Outcome.DEAD, reason_for('calls'))
+        broker.node.evaluate('rabbit_networking:close_all_connections(<<"by a test">>)')
+        first.settle(Outcome.DEAD, reason=reason_for('calls'))
         _, second = await calls.count(2)
-        second.settle(Outcome.DEAD, reason_for('calls'))
+        second.settle(Outcome.DEAD, reason=reason_for('calls'))
     async with Service(broker) as service:
         found: list[bytes] = []
         while not found:
@@ -116,7 +116,7 @@ async def test_a_dead_letter_queue_that_is_deleted_is_made_again(
     await service.send('xivo', 'calls.missed', b'{}', {})
     (delivery,) = await calls.count(1)
 
-    delivery.settle(Outcome.DEAD, reason_for('calls'))
+    delivery.settle(Outcome.DEAD, reason=reason_for('calls'))
     await station.bus.cancel('calls')
     await station.bus.detach('calls', 20.0)
 
@@ -175,9 +175,9 @@ async def test_a_connection_that_is_reset_is_made_again(
 async def test_an_upstream_that_comes_later_is_bound(
     broker: Broker, make_station: MakeStation, service: Service
 ) -> None:
-    broker.node.ctl('add_user', broker.vhost, 'secret')
+    broker.node.add_user(broker.vhost, 'secret')
     own, read = '^wazo-busd([.].*)?$', '^(xivo|wazo-headers|wazo-busd([.].*)?)$'
-    broker.node.ctl('set_permissions', '-p', broker.vhost, broker.vhost, own, own, read)
+    broker.node.set_permissions(broker.vhost, broker.vhost, own, own, read)
     station = await make_station(broker, username=broker.vhost, password='secret')
     calls = await station.attach('calls', 'calls.#')
 

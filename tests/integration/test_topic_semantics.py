@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import Broker
+from tests.examples import examples
 from wazo_busd.patterns import Matcher
 
 WORDS = st.sampled_from(['', 'a', 'b', 'ab', 'calls', 'A', '__DOT__', 'é'])
@@ -18,7 +19,7 @@ KEYS = st.lists(WORDS, max_size=6).map('.'.join)
 PATTERNS = st.lists(st.one_of(st.sampled_from(['*', '#']), WORDS), max_size=6).map('.'.join)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(patterns=st.lists(PATTERNS, min_size=1, max_size=12, unique=True), keys=st.lists(KEYS, min_size=1, max_size=25))
 async def test_a_key_fits_a_pattern_here_as_it_does_on_rabbitmq(
     broker: Broker, patterns: list[str], keys: list[str]

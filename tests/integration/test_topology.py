@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pamqp.common import FieldValue
 
 from tests.conftest import Broker, require_broker
-from tests.integration.conftest import MakeStation, Station
+from tests.integration.conftest import MakeStation, Station, history_of
 from tests.support import Service, eventually
 from tools.rabbitmq_node import RabbitmqNode
 from wazo_busd.bus import ConsumerState
@@ -51,21 +52,35 @@ async def test_every_pattern_binds_the_queue_to_the_hub(broker: Broker, station:
     assert {each for each in bindings(broker) if each[1] == 'wazo-busd.calls'} == {
         ('wazo-busd', 'wazo-busd.calls', 'calls.#'),
         ('wazo-busd', 'wazo-busd.calls', 'faxes.#'),
+        ('wazo-busd.return', 'wazo-busd.calls', 'calls'),
     }
 
 
 async def test_a_namespace_names_everything(broker: Broker, make_station: MakeStation) -> None:
     station = await make_station(broker, namespace='second')
-    await station.attach('calls', 'calls.#')
+    await station.attach('calls', 'calls.#', delays_seconds=[2.0])
+    await eventually(lambda: ('second.orphans', 'second.return.orphans', '') in bindings(broker))
 
     names = {part for each in bindings(broker) for part in each[:2]}
-    assert names == {'xivo', 'wazo-headers', 'second', 'second.calls', 'second.dead', 'second.calls.dead'}
+    assert names == {
+        'xivo',
+        'wazo-headers',
+        'second',
+        'second.calls',
+        'second.calls.dead',
+        'second.dead',
+        'second.orphans',
+        'second.retry',
+        'second.retry.2s',
+        'second.return',
+        'second.return.orphans',
+    }
 
 
 async def test_least_privilege_is_enough(broker: Broker, make_station: MakeStation, service: Service) -> None:
     await _declare_upstreams(service)
-    _add_user(broker, *DOCUMENTED)
-    station = await make_station(broker, username='lean', password='secret')
+    user = _add_user(broker, *DOCUMENTED)
+    station = await make_station(broker, username=user, password='secret')
 
     calls = await station.attach('calls', 'calls.#')
     await service.send('wazo-headers', 'calls.missed', b'{}', {})
@@ -77,8 +92,8 @@ async def test_least_privilege_is_enough(broker: Broker, make_station: MakeStati
 async def test_upstreams_that_the_least_privileged_miss_are_told_until_they_are_there(
     broker: Broker, make_station: MakeStation, service: Service
 ) -> None:
-    _add_user(broker, *DOCUMENTED)
-    station = await make_station(broker, username='lean', password='secret')
+    user = _add_user(broker, *DOCUMENTED)
+    station = await make_station(broker, username=user, password='secret')
     calls = await station.attach('calls', 'calls.#')
     lacking = station.bus.status().summary
 
@@ -90,8 +105,8 @@ async def test_upstreams_that_the_least_privileged_miss_are_told_until_they_are_
     connected = f'connected to {broker.host}:{broker.port}'
     assert lacking.split('; ') == [
         connected,
-        "the exchange xivo does not exist, and the user 'lean' may not make it",
-        "the exchange wazo-headers does not exist, and the user 'lean' may not make it",
+        f"the exchange xivo does not exist, and the user '{user}' may not make it",
+        f"the exchange wazo-headers does not exist, and the user '{user}' may not make it",
         'start the Wazo services, which make it: wazo-service start',
         'or let an administrator declare it once',
     ]
@@ -102,8 +117,8 @@ async def test_a_missing_right_is_told_with_the_command_that_gives_it(
     broker: Broker, make_station: MakeStation, service: Service
 ) -> None:
     await _declare_upstreams(service)
-    _add_user(broker, '^$', '^$', '^$')
-    station = await make_station(broker, username='lean', password='secret')
+    user = _add_user(broker, '^$', '^$', '^$')
+    station = await make_station(broker, username=user, password='secret')
 
     assert 'rabbitmqctl set_permissions -p' in await station.told('may not use the exchange wazo-busd')
 
@@ -112,12 +127,12 @@ async def test_a_right_that_is_given_later_is_enough(
     broker: Broker, make_station: MakeStation, service: Service
 ) -> None:
     await _declare_upstreams(service)
-    _add_user(broker, '^$', '^$', '^$')
-    station = await make_station(broker, username='lean', password='secret')
+    user = _add_user(broker, '^$', '^$', '^$')
+    station = await make_station(broker, username=user, password='secret')
     station.attach_soon('calls', 'calls.#')
     await station.told('may not use')
 
-    broker.node.ctl('set_permissions', '-p', broker.vhost, 'lean', '.*', '.*', '.*')
+    broker.node.set_permissions(broker.vhost, user, '.*', '.*', '.*')
 
     await station.consuming('calls')
 
@@ -126,8 +141,8 @@ async def test_the_command_in_the_log_can_be_pasted(
     broker: Broker, make_station: MakeStation, service: Service, log: StringIO
 ) -> None:
     await _declare_upstreams(service)
-    _add_user(broker, '^$', '^$', '^$')
-    station = await make_station(broker, username='lean', password='secret')
+    user = _add_user(broker, '^$', '^$', '^$')
+    station = await make_station(broker, username=user, password='secret')
     station.attach_soon('calls', 'calls.#')
     await station.told('may not use')
     _, _, pasted = log.getvalue().partition('; rabbitmqctl ')
@@ -141,8 +156,8 @@ async def test_an_upstream_that_may_not_be_read_does_not_keep_the_other_from_ser
     broker: Broker, make_station: MakeStation, service: Service
 ) -> None:
     await _declare_upstreams(service)
-    _add_user(broker, r'^wazo-busd.*', r'^wazo-busd.*', r'^(wazo-headers|wazo-busd.*)$')
-    station = await make_station(broker, username='lean', password='secret')
+    user = _add_user(broker, r'^wazo-busd.*', r'^wazo-busd.*', r'^(wazo-headers|wazo-busd.*)$')
+    station = await make_station(broker, username=user, password='secret')
     calls = await station.attach('calls', 'calls.#')
 
     await service.send('xivo', 'calls.missed', b'{"data":1}', {})
@@ -219,12 +234,40 @@ async def test_an_event_that_comes_by_both_ways_is_queued_once(
     assert calls.bodies == [{'data': 1}, {'data': 2}]
 
 
+def queues(broker: Broker) -> dict[str, tuple[bool, dict[object, object]]]:
+    """Of every queue whether it is durable, and its arguments."""
+    table = broker.node.ctl('list_queues', '-p', broker.vhost, 'name', 'durable', 'arguments', '--formatter', 'json')
+    return {each['name']: (each['durable'], dict(_pairs(each['arguments']))) for each in json.loads(table)}
+
+
+async def test_delay_queues_lose_nothing_and_give_it_back_to_who_failed(broker: Broker, station: Station) -> None:
+    await station.attach('calls', 'calls.#', delays_seconds=[0.1, 300.0])
+    await station.attach('faxes', 'faxes.#', delays_seconds=[300.0])
+    await eventually(lambda: 'wazo-busd.return.orphans' in queues(broker))
+
+    found = {name: said for name, said in queues(broker).items() if name.startswith('wazo-busd.re')}
+    kept = {'x-queue-type': 'quorum', 'x-max-length': 250_000, 'x-max-length-bytes': 2**28}
+    kept |= {'x-overflow': 'reject-publish'}
+    delaying = kept | {'x-dead-letter-exchange': 'wazo-busd.return', 'x-dead-letter-strategy': 'at-least-once'}
+    assert found == {
+        'wazo-busd.retry.100ms': (True, delaying | {'x-message-ttl': 100}),
+        'wazo-busd.retry.300s': (True, delaying | {'x-message-ttl': 300_000}),
+        'wazo-busd.return.orphans': (True, kept),
+    }
+
+
+async def test_the_retries_of_a_handler_that_is_gone_have_another_way(broker: Broker, station: Station) -> None:
+    await station.attach('calls', 'calls.#')
+
+    table = broker.node.ctl('list_exchanges', '-p', broker.vhost, 'name', 'arguments', '--formatter', 'json')
+    found = {each['name']: dict(_pairs(each['arguments'])) for each in json.loads(table)}
+    assert found['wazo-busd.return'] == {'alternate-exchange': 'wazo-busd.orphans'}
+
+
 async def test_queues_are_durable_bounded_quorum_queues(broker: Broker, station: Station) -> None:
     await station.attach('calls', 'calls.#', max_length=1000, max_bytes=2**20, expires='3d')
 
-    table = broker.node.ctl('list_queues', '-p', broker.vhost, 'name', 'durable', 'arguments', '--formatter', 'json')
-    found = {each['name']: (each['durable'], dict(_pairs(each['arguments']))) for each in json.loads(table)}
-    assert found == {
+    assert queues(broker) == {
         'wazo-busd.calls': (
             True,
             {
@@ -277,6 +320,43 @@ async def test_a_classic_queue_from_that_time_goes_on_when_the_broker_has_quorum
     await station.attach('calls', 'calls.#', type='quorum')
 
 
+async def test_a_broker_without_quorum_queues_gets_classic_delay_queues_even_if_nobody_wants_a_quorum_queue(
+    tmp_path: Path, make_station: MakeStation
+) -> None:
+    require_broker()
+    node = RabbitmqNode(tmp_path / 'rabbitmq', feature_flags='')
+    node.start()
+    try:
+        broker = Broker(node, '/')
+        station = await make_station(broker)
+        calls = await station.attach('calls', 'calls.#', delays_seconds=[0.1], type='classic')
+        async with Service(broker) as service:
+            await service.send('xivo', 'calls.missed', b'{}', {})
+            (first,) = await calls.count(1)
+            first.settle(Outcome.RETRY, history=history_of(first))
+            _, second = await calls.count(2)
+        await station.close()
+    finally:
+        node.stop()
+
+    assert (second.history or history_of(first)).attempts == 1
+
+
+async def test_a_classic_delay_queue_from_that_time_goes_on_when_the_broker_has_quorum_queues(
+    broker: Broker, station: Station, service: Service
+) -> None:
+    arguments: dict[str, FieldValue] = dict(station.hub.delay(0.1).queue.as_classic().arguments)
+    await service.channel.declare_queue('wazo-busd.retry.100ms', durable=True, arguments=arguments)
+    calls = await station.attach('calls', 'calls.#', delays_seconds=[0.1])
+    await service.send('xivo', 'calls.missed', b'{"data":1}', {})
+    (first,) = await calls.count(1)
+
+    first.settle(Outcome.RETRY, history=history_of(first))
+
+    _, second = await calls.count(2)
+    assert (second.body, queues(broker)['wazo-busd.retry.100ms'][1]['x-queue-type']) == (b'{"data":1}', 'classic')
+
+
 def _pairs(arguments: object) -> list[tuple[object, object]]:
     """rabbitmqctl 3.10 prints a table as a map, or as a list of name, type and value."""
     if isinstance(arguments, dict):
@@ -291,7 +371,8 @@ async def _declare_upstreams(service: Service) -> None:
     await service.channel.declare_exchange('wazo-headers', 'headers', durable=True)
 
 
-def _add_user(broker: Broker, configure: str, write: str, read: str) -> None:
-    if 'lean' not in broker.node.ctl('list_users'):
-        broker.node.ctl('add_user', 'lean', 'secret')
-    broker.node.ctl('set_permissions', '-p', broker.vhost, 'lean', configure, write, read)
+def _add_user(broker: Broker, configure: str, write: str, read: str) -> str:
+    user = f'lean-{broker.vhost}'
+    broker.node.add_user(user, 'secret')
+    broker.node.set_permissions(broker.vhost, user, configure, write, read)
+    return user

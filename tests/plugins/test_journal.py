@@ -527,16 +527,19 @@ async def test_rotation_leaves_no_file_open(journal: Journal, path: Path) -> Non
 # ---- what cannot be written
 
 
-async def test_an_event_that_cannot_be_written_is_dead_with_the_error(path: Path, disk: Disk) -> None:
+async def test_an_event_that_cannot_be_written_is_to_be_tried_again(path: Path, disk: Disk) -> None:
     # Given a disk that is full after half a record
     disk.write_at_most = [20]
 
     # When an event comes
     outcomes = await deliver(Journal, event(), options={'path': path})
 
-    # Then it is dead
-    assert (outcomes, outcomes.reasons[0].error) == ([Outcome.DEAD], 'OSError')
-    assert os.strerror(errno.ENOSPC) in outcomes.reasons[0].text
+    # Then it is to be tried again, when there may be room
+    (retry,) = outcomes.retries
+    assert (outcomes, retry.first_error) == (
+        [Outcome.RETRY],
+        f'OSError: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}',
+    )
 
 
 async def test_what_was_written_of_a_record_is_taken_away_if_the_rest_cannot_be(
@@ -572,7 +575,7 @@ async def test_all_events_of_a_batch_that_cannot_be_written_fail_and_none_is_the
     outcomes = await deliver(Journal, *(event(number) for number in range(20)), options={'path': path})
 
     # Then either all or none of them are there
-    assert (outcomes, records(path)) == ([Outcome.DEAD] * 20, [])
+    assert (outcomes, records(path)) == ([Outcome.RETRY] * 20, [])
 
 
 async def test_when_there_is_space_again_the_journal_goes_on(journal: Journal, path: Path, disk: Disk) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wazo_busd.acl import ANY_ID, Access, mistake
@@ -96,7 +96,6 @@ def test_what_is_taken_away_is_taken_whatever_is_given(patterns: list[str], requ
     assert Access(patterns).allows(*required) is found
 
 
-@settings(deadline=None)
 @given(some_patterns, st.lists(accesses, max_size=3))
 def test_access_agrees_with_the_rule_read_letter_by_letter(patterns: list[str], required: list[str]) -> None:
     assert Access(patterns).allows(*required) is lets(patterns, required)
@@ -185,7 +184,6 @@ def test_of_a_form_it_is_known_whether_some_access_can_be_let_through(
     assert Access(patterns).can_allow(*forms) is found
 
 
-@settings(deadline=None)
 @given(some_patterns, st.lists(st.text(st.sampled_from(f'ab.{ANY_ID}#'), max_size=6), max_size=2), st.data())
 def test_what_is_let_through_is_of_a_form_that_can_be(
     patterns: list[str], forms: list[str], data: st.DataObject

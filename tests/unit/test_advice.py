@@ -5,27 +5,24 @@
 from __future__ import annotations
 
 import json
-from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wazo_busd import catalogue
 from wazo_busd.advice import Advice
-from wazo_busd.catalogue import store
 from wazo_busd.config import load
 from wazo_busd.errors import Problem
 from wazo_busd.handler import Handler
+from wazo_busd.language import PlainText
 from wazo_busd.loader import Loader
 from wazo_busd.patterns import Matcher
-from wazo_busd.plugin import Plugin, describe, handler
+from wazo_busd.plugin import BaseOptions, Plugin, describe, handler
 
 LOG = Loader([]).load('log')
 BELL = describe(handler('calls.*')(lambda event: None), name='bell', source='bell.py', version='1')
-
-_REMEMBERED = lru_cache(maxsize=None)(store._read.__wrapped__)
 
 
 class Host:
@@ -53,12 +50,6 @@ class Host:
 
     def warning(self, line: int, message: str, hint: str) -> Problem:
         return Problem(message, file=str(self.config), line=line, handler='calls', hint=hint)
-
-
-@pytest.fixture(autouse=True)
-def remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every file of the catalogue is read once for all tests."""
-    monkeypatch.setattr(store, '_read', _REMEMBERED)
 
 
 @pytest.fixture
@@ -162,7 +153,6 @@ def test_a_star_that_leaves_out_as_many_as_it_gets_is_told(host: Host, pattern: 
 WORDS = ['calls', 'call', 'created', 'faxes', 'outbound', 'lines', '12', '*', '#', 'x', 'ami', 'Hangup', 'conferences']
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(WORDS), min_size=2, max_size=5).map('.'.join))
 def test_what_is_told_to_have_been_meant_is_itself_received(pattern: str) -> None:
     advice = Advice(load(Path('/nonexistent/config.yml')).document)
@@ -170,7 +160,6 @@ def test_what_is_told_to_have_been_meant_is_itself_received(pattern: str) -> Non
     assert [each for each in advice.meant(pattern) if not advice._got(each)] == []
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(WORDS), min_size=1, max_size=5).map('.'.join), st.data())
 def test_an_event_that_a_pattern_fits_is_among_those_that_it_gets(pattern: str, data: st.DataObject) -> None:
     entry = data.draw(st.sampled_from([each for each in catalogue.entries() if each.keys]))
@@ -518,7 +507,7 @@ def test_what_the_filter_keeps_away_is_not_received(host: Host) -> None:
         (['call_created', 'calls.call.created'], {'call_created'}),
         (['auth_tenant_created'], {'auth_tenant_added'}),
         (['conferences.*'], set()),
-        (['busd.#'], set()),
+        (['busd.#'], {'busd.gap'}),
         (
             ['users_services_{service_name}_updated'],
             {'users_services_dnd_updated', 'users_services_incallfilter_updated'},
@@ -528,7 +517,7 @@ def test_what_the_filter_keeps_away_is_not_received(host: Host) -> None:
             {'relocate_answered', 'relocate_completed', 'user_created'},
         ),
     ],
-    ids=str,
+    ids=lambda each: ' '.join(sorted(each)),
 )
 def test_a_handler_receives_what_fits_its_match(host: Host, match: list[str], names: set[str]) -> None:
     assert host.received(*match) == names
@@ -582,3 +571,74 @@ def test_a_handler_whose_filter_keeps_an_event_away_does_not_get_it(
     advice, handler = host.handler(match='calls.#', **keys)
 
     assert advice.gets(handler, catalogue.known('call_created')) is gets
+
+
+# ---- fields of conditions and texts
+
+
+@pytest.mark.parametrize(
+    ('keys', 'message', 'hint'),
+    [
+        (
+            {'where': {'data.eror': 'busy'}},
+            'handlers.calls.where.data.eror: no event that it matches has data.eror, so nothing is let through',
+            'did you mean data.error?',
+        ),
+        (
+            {'when': "data.error == 'busy' and data.extensions is defined"},
+            'handlers.calls.when: no event that it matches has data.extensions, so it is never defined',
+            'did you mean data.extension?',
+        ),
+        (
+            {'where': {'headers.names': 'x'}},
+            'handlers.calls.where.headers.names: no event that it matches has headers.names, so nothing is let through',
+            'did you mean headers.name?',
+        ),
+        (
+            {'when': 'agent_id == 5'},
+            'handlers.calls.when: no event that it matches has an agent_id, so it is never defined',
+            'name a field of data',
+        ),
+    ],
+)
+def test_a_condition_with_a_field_that_no_matched_event_has_is_told(
+    host: Host, keys: dict[str, object], message: str, hint: str
+) -> None:
+    assert host.warnings(match='fax_outbound_failed', **keys) == [host.warning(6, message, hint)]
+
+
+@pytest.mark.parametrize(
+    'keys',
+    [
+        {'where': {'data.error': 'busy', 'headers.tenant_uuid': 'x', 'metadata.x': 1, 'name': 'x', 'user_uuids': 'x'}},
+        {'when': "data.error == 'x' or data == 1 or call_id == 'x' or names.x == 'y' or attempt == 1"},
+        {'match': 'busd.#', 'where': {'data.whatever': 1}},
+        {'match': ['fax_outbound_failed', 'busd.#'], 'when': 'data.whatever == 1'},
+    ],
+)
+def test_fields_that_events_have_or_may_have_are_not_told(host: Host, keys: dict[str, object]) -> None:
+    assert host.warnings(**{'match': 'fax_outbound_failed', **keys}) == []
+
+
+class Speaking(BaseOptions):
+    text: PlainText
+
+
+def test_a_text_with_a_field_that_no_matched_event_has_is_told(host: Host) -> None:
+    # Given a plugin with a text
+    plugin = describe(handler(options=Speaking)(lambda event: None), name='speak', source='speak.py', version='1')
+    options = {'text': '{{ data.extension }}: {{ data.eror }}'}
+    advice, bare = host.handler(plugin, match='fax_outbound_failed', options=options)
+
+    # When its options are read
+    one = Handler('calls', plugin, bare.config, Speaking.model_validate(options))
+
+    # Then it is told
+    assert list(advice.warnings(one)) == [
+        host.warning(
+            6,
+            'handlers.calls.options.text: no event that it matches has data.eror, '
+            'so the text can only be made where it has a default',
+            'did you mean data.error?',
+        )
+    ]

@@ -10,20 +10,31 @@ from types import ModuleType
 
 import pytest
 
-from wazo_busd import api, codec, config, context, errors, event, outcome, plugin, text
+from wazo_busd import api, codec, config, context, errors, event, outcome, plugin, retry, text
 
 WORDS = {
     'BaseOptions',
     'Context',
+    'Destination',
     'Discard',
     'Duration',
     'Event',
+    'HeaderText',
+    'HtmlText',
+    'JsonText',
+    'MarkdownText',
     'Outcome',
+    'Permanent',
+    'PlainText',
     'Retry',
     'Size',
+    'Text',
+    'TextOption',
+    'UrlText',
     'encode_json',
     'escape',
     'handler',
+    'retry_after',
 }
 
 
@@ -45,11 +56,13 @@ def test_every_word_of_the_api_is_there(word: str) -> None:
         ('Duration', config, 'Duration'),
         ('Event', event, 'Event'),
         ('Outcome', outcome, 'Outcome'),
+        ('Permanent', errors, 'Permanent'),
         ('Retry', errors, 'Retry'),
         ('Size', config, 'Size'),
         ('encode_json', codec, 'encode'),
         ('escape', text, 'escape'),
         ('handler', plugin, 'handler'),
+        ('retry_after', retry, 'retry_after'),
     ],
 )
 def test_a_word_of_the_api_is_what_the_daemon_itself_uses(word: str, module: ModuleType, original: str) -> None:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wazo_busd.codec import Limits, decode, encode
@@ -281,7 +281,6 @@ def test_tags_too_deep_for_the_interpreter_are_no_event() -> None:
         decoded(body, limits=Limits(depth=1000))
 
 
-@settings(deadline=None)
 @given(
     body=bodies,
     headers=st.dictionaries(st.text() | st.just('name'), amqp_values, max_size=4),
@@ -303,7 +302,6 @@ def test_whatever_arrives_is_an_event_or_undecodable(
     assert said.startswith('the body ')
 
 
-@settings(deadline=None)
 @given(body=bodies, headers=st.dictionaries(st.text(), amqp_values, max_size=4))
 def test_nothing_that_is_derived_from_an_event_raises(body: bytes, headers: dict[str, Any]) -> None:
     try:
@@ -314,7 +312,6 @@ def test_nothing_that_is_derived_from_an_event_raises(body: bytes, headers: dict
     assert all(text is None or isinstance(text, str) for text in texts)
 
 
-@settings(deadline=None)
 @given(bodies)
 def test_what_was_decoded_can_be_encoded(body: bytes) -> None:
     try:
@@ -324,7 +321,6 @@ def test_what_was_decoded_can_be_encoded(body: bytes) -> None:
     assert isinstance(strictly(encode(event.metadata)), dict)
 
 
-@settings(deadline=None)
 @given(json_values | amqp_values | st.lists(json_values | amqp_values))
 def test_what_is_encoded_is_strict_json_in_one_line(value: Any) -> None:
     encoded = encode(value)
@@ -339,7 +335,6 @@ exact_values = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(exact_values)
 def test_what_json_can_say_survives_encoding(value: Any) -> None:
     assert strictly(encode(value)) == value

@@ -240,4 +240,4 @@ async def test_what_a_plugin_logs_names_the_event_it_is_at(log: StringIO) -> Non
 async def test_a_plugin_has_no_channel_and_no_acknowledgement_in_reach() -> None:
     public = {name for name in dir(make_context()) if not name.startswith('_')}
 
-    assert public == {'emit', 'http', 'log', 'name', 'options', 'state_dir'}
+    assert public == {'emit', 'http', 'log', 'name', 'options', 'state_dir', 'surroundings'}

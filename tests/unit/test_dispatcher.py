@@ -8,7 +8,9 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,19 +23,25 @@ from tests.unit.rig import (
     Settlements,
     log_lines,
     make_context,
+    make_delivery,
     make_handler,
+    make_history,
     patiently,
     started,
     turn,
 )
 from wazo_busd import dispatcher as module
-from wazo_busd.codec import Limits
+from wazo_busd.blackbox import read
+from wazo_busd.breaker import BreakerState
+from wazo_busd.codec import Limits, encode
 from wazo_busd.context import Context
 from wazo_busd.delivery import Delivery
-from wazo_busd.errors import Discard, Retry, Undecodable
+from wazo_busd.errors import Discard, Permanent, Retry, Undecodable
 from wazo_busd.event import Event
+from wazo_busd.language import PlainText
 from wazo_busd.outcome import Outcome
-from wazo_busd.plugin import handler
+from wazo_busd.plugin import BaseOptions, handler
+from wazo_busd.suspects import Suspects
 from wazo_busd.work import Work, current_work
 
 Ring = Callable[[Event], Awaitable[None]]
@@ -104,9 +112,20 @@ def raising_in_a_thread(error: BaseException | type[BaseException]) -> Callable[
     return fail
 
 
-async def run_on_one(target: Any, **config: Any) -> Rig:
-    """Run a plugin on one event, to its settlement."""
-    rig = Rig(await started(target, **config))
+ONCE = {'attempts': 1}
+"""A policy with which what fails is dead."""
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until `condition` holds, where nothing tells."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def run_on_one(target: Any, *, retry: Mapping[str, Any] = ONCE, **config: Any) -> Rig:
+    """Run a plugin on one event, to its settlement; what fails is not tried again, unless said."""
+    rig = Rig(await started(target, retry=retry, **config))
     rig.give({'call_id': '1'})
     await rig.all_settled()
     return rig
@@ -136,7 +155,7 @@ async def test_a_failing_event_is_dead_with_the_class_of_its_error() -> None:
     assert (rig.settlements.reason.error, rig.settlements.reason.text) == ('ValueError', 'it does not fit')
 
 
-async def test_an_event_to_be_retried_is_dead_as_there_are_no_retries_yet() -> None:
+async def test_an_event_to_be_retried_is_dead_when_its_tries_are_used_up() -> None:
     rig = await run_on_one(raising(Retry('the server is out')))
 
     assert (rig.settlements.reason.error, rig.settlements.reason.text) == ('Retry', 'the server is out')
@@ -172,7 +191,7 @@ async def test_whatever_an_async_handler_raises_its_event_is_dead(error: BaseExc
         (BaseException('x'), 'BaseException'),
         (SystemExit(3), 'SystemExit'),
         (KeyboardInterrupt(), 'KeyboardInterrupt'),
-        (GeneratorExit(), 'GeneratorExit'),
+        (GeneratorExit(), 'HandlerExited'),
         (asyncio.CancelledError(), 'HandlerExited'),
         (StopIteration('x'), 'HandlerExited'),
     ],
@@ -193,7 +212,7 @@ async def test_after_whatever_a_handler_raised_the_next_event_is_handled(
     make: Callable[[type[BaseException]], Any], error: type[BaseException]
 ) -> None:
     # Given a handler that raised
-    rig = Rig(await started(make(error)))
+    rig = Rig(await started(make(error), retry=ONCE))
     rig.give(1)
     await rig.all_settled()
 
@@ -215,6 +234,28 @@ async def test_an_event_whose_handler_awaits_a_task_that_was_cancelled_is_dead()
     rig = await run_on_one(ring)
 
     assert rig.settlements.reason.text == 'the handler was cancelled from within'
+
+
+@pytest.mark.parametrize('error', [GeneratorExit(), BaseException('x'), asyncio.CancelledError()], ids=repr)
+async def test_whatever_ended_a_future_that_a_handler_awaits_its_event_is_settled_and_the_next_one_is_handled(
+    error: BaseException,
+) -> None:
+    # Given a handler that awaits what ends with anything
+    @handler
+    async def ring(event: Event) -> None:
+        if event.data == 1:
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            asyncio.get_running_loop().call_soon(future.set_exception, error)
+            await future
+
+    rig = Rig(await started(ring, retry={'backoff': '1h'}))
+
+    # When two events come
+    first, second = rig.give(1), rig.give(2)
+    await rig.all_settled()
+
+    # Then the first one was tried twice, and both are settled
+    assert (first.settled, second.settled, rig.settlements.history.attempts) == (Outcome.RETRY, Outcome.DONE, 2)
 
 
 async def test_an_event_whose_handler_cancels_its_own_task_is_dead() -> None:
@@ -293,6 +334,16 @@ async def test_the_reason_of_a_plain_function_says_where_it_went_wrong() -> None
     rig = await run_on_one(ring_the_bell)
 
     assert 'in ring_the_bell' in rig.settlements.reason.traceback
+
+
+async def test_the_traceback_of_the_reason_begins_in_the_plugin() -> None:
+    @handler
+    async def ring_the_bell(event: Event) -> None:
+        raise ValueError('it does not fit')
+
+    rig = await run_on_one(ring_the_bell)
+
+    assert rig.settlements.reason.traceback.splitlines()[1].endswith('in ring_the_bell')
 
 
 async def test_the_reason_names_handler_plugin_and_version() -> None:
@@ -456,25 +507,27 @@ async def test_each_of_many_events_is_settled_once_whatever_became_of_it() -> No
     @handler
     async def ring(event: Event) -> None:
         await asyncio.sleep(0)
-        match event.data % 4:
+        match event.data % 5:
             case 0:
                 raise Discard
             case 1:
                 raise ValueError
             case 2:
                 raise SystemExit
+            case 3:
+                raise Permanent
 
-    rig = Rig(await started(ring, concurrency=7))
+    rig = Rig(await started(ring, concurrency=7, retry={'in_place': 0}))
 
     # When many events come
-    deliveries = [rig.give(number) for number in range(200)]
+    deliveries = [rig.give(number) for number in range(250)]
     await rig.all_settled()
     await turn()
 
     # Then each was settled, and the broker was told as often
     assert (rig.settlements.number, {each.settled for each in deliveries}) == (
-        200,
-        {Outcome.DONE, Outcome.DISCARDED, Outcome.DEAD},
+        250,
+        {Outcome.DONE, Outcome.DISCARDED, Outcome.DEAD, Outcome.RETRY},
     )
 
 
@@ -485,20 +538,20 @@ async def test_counts_say_how_events_ended() -> None:
         if event.data:
             raise event_errors[event.data]
 
-    event_errors = {1: ValueError(), 2: Discard()}
-    rig = Rig(await started(ring))
+    event_errors = {1: ValueError(), 2: Discard(), 3: Permanent()}
+    rig = Rig(await started(ring, retry={'in_place': 0}))
 
-    # When it was run on four
-    for number in (0, 1, 2, 0):
+    # When it was run on five
+    for number in (0, 1, 2, 0, 3):
         rig.give(number)
     await rig.all_settled()
 
     # Then they are counted
     counts = rig.dispatcher.counts
     assert (counts.received, counts.unmatched, counts.outcomes) == (
-        4,
+        5,
         0,
-        {Outcome.DONE: 2, Outcome.DISCARDED: 1, Outcome.DEAD: 1, Outcome.INTERRUPTED: 0},
+        {Outcome.DONE: 2, Outcome.DISCARDED: 1, Outcome.RETRY: 1, Outcome.DEAD: 1, Outcome.INTERRUPTED: 0},
     )
 
 
@@ -507,7 +560,7 @@ async def test_counts_say_how_much_time_the_plugin_took(monkeypatch: pytest.Monk
     async def call(work: Work) -> None:
         work.duration_seconds = 2.0
 
-    monkeypatch.setattr(module, 'around', lambda handler_, inner: call)
+    monkeypatch.setattr('wazo_busd.tries.around', lambda handler_, inner: call)
     rig = Rig(await started(lambda_plugin()))
 
     # When it is run on two events
@@ -548,7 +601,7 @@ async def test_after_a_timeout_the_next_event_is_handled() -> None:
         if event.data == 1:
             await asyncio.Event().wait()
 
-    rig = Rig(await started(ring, timeout='10ms'))
+    rig = Rig(await started(ring, timeout='10ms', retry=ONCE))
 
     # When two events come
     first, second = rig.give(1), rig.give(2)
@@ -560,7 +613,7 @@ async def test_after_a_timeout_the_next_event_is_handled() -> None:
 
 async def test_an_event_whose_plain_handler_hangs_is_dead_and_the_next_one_is_handled(hang: Hang) -> None:
     # Given a plain function that hangs with the first event
-    rig = Rig(await started(hang.plugin, timeout='10ms'))
+    rig = Rig(await started(hang.plugin, timeout='10ms', retry=ONCE))
 
     # When two events come
     first, second = rig.give('hang'), rig.give('go')
@@ -1167,7 +1220,7 @@ async def test_an_event_that_found_no_thread_in_time_is_no_dead_letter(monkeypat
             goes_on.wait(PATIENCE_SECONDS)
 
     # Given a plain handler whose only thread hangs beyond its timeout
-    rig = Rig(await started(handler('#')(hang), timeout='10ms'))
+    rig = Rig(await started(handler('#')(hang), timeout='10ms', retry=ONCE))
     hung, late = rig.give('hang'), rig.give('late')
     await rig.settlements.count(1)
     # And another event that has waited for longer than that
@@ -1191,7 +1244,7 @@ async def test_an_event_that_still_waits_for_a_thread_has_run_for_no_time(
         goes_on.wait(PATIENCE_SECONDS)
 
     # Given a plain handler whose only thread hangs beyond its timeout, and an event that waits for it
-    rig = Rig(await started(handler('#')(hang), timeout='10ms'))
+    rig = Rig(await started(handler('#')(hang), timeout='10ms', retry=ONCE))
     rig.give()
     rig.give()
     await rig.settlements.count(1)
@@ -1202,3 +1255,810 @@ async def test_an_event_that_still_waits_for_a_thread_has_run_for_no_time(
     goes_on.set()
 
     assert [line['running_seconds'] for line in log_lines(log, 'handler_late')] == ['0.0']
+
+
+# ---- tries
+
+
+class Failing:
+    """A plugin that fails at its first tries at each event."""
+
+    def __init__(self, times: int, error: BaseException | type[BaseException] = ValueError) -> None:
+        self.tried: list[tuple[Any, int]] = []
+        self.ids: list[str] = []
+
+        @handler
+        async def ring(event: Event) -> None:
+            self.tried.append((event.data, event.attempt))
+            self.ids.append(event.id)
+            if event.attempt <= times:
+                raise error
+
+        self.plugin = ring
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The waits in place are short."""
+    monkeypatch.setattr('wazo_busd.retry._FIRST_IN_PLACE_SECONDS', 0.001)
+    monkeypatch.setattr('wazo_busd.retry.STEPS_SECONDS', (0.001,))
+
+
+@pytest.mark.usefixtures('quick')
+async def test_an_event_that_fails_once_is_tried_again_in_place_and_done() -> None:
+    failing = Failing(1)
+
+    rig = await run_on_one(failing.plugin, retry={})
+
+    assert ([attempt for _, attempt in failing.tried], len(rig.settlements.acked)) == ([1, 2], 1)
+
+
+@pytest.mark.usefixtures('quick')
+async def test_a_try_in_place_gets_the_same_event() -> None:
+    failing = Failing(1)
+
+    await run_on_one(failing.plugin, retry={})
+
+    assert failing.ids[0] == failing.ids[1]
+
+
+@pytest.mark.usefixtures('quick')
+async def test_an_event_that_fails_again_is_postponed() -> None:
+    rig = await run_on_one(Failing(2).plugin, retry={})
+
+    assert (rig.settlements.history.attempts, rig.settlements.history.rounds) == (2, 1)
+
+
+async def test_a_copy_that_comes_back_is_the_next_attempt_at_the_same_event() -> None:
+    # Given an event that has failed
+    failing = Failing(1)
+    rig = Rig(await started(failing.plugin, retry={'in_place': 0}))
+    rig.give()
+    await rig.all_settled()
+
+    # When its copy comes back, and its time has come
+    rig.give(history=replace(rig.settlements.history, due_at=0.0))
+    await rig.all_settled()
+
+    # Then it is the next attempt
+    assert ([attempt for _, attempt in failing.tried], len(set(failing.ids))) == ([1, 2], 1)
+
+
+async def test_a_copy_that_comes_back_too_early_is_postponed_again_and_not_tried() -> None:
+    # Given a copy that asked for more than the longest delay queue has
+    rig = await rig_of_nothing()
+    history = make_history(due_at=time.time() + 3600.0)
+
+    # When it comes back before its time
+    delivery = rig.give(history=history)
+
+    # Then it waits on, and knows no more than before
+    assert rig.settlements.postponed == [(delivery, history)]
+
+
+async def test_a_copy_that_comes_back_a_moment_too_early_is_tried() -> None:
+    failing = Failing(0)
+    rig = Rig(await started(failing.plugin))
+
+    rig.give(history=make_history(due_at=time.time() + 0.2))
+    await rig.all_settled()
+
+    assert [attempt for _, attempt in failing.tried] == [2]
+
+
+async def test_an_event_that_cannot_be_helped_is_dead_at_once() -> None:
+    failing = Failing(9, Permanent('there is no such user'))
+
+    rig = await run_on_one(failing.plugin, retry={})
+
+    assert (len(failing.tried), rig.settlements.reason.error) == (1, 'Permanent')
+
+
+@pytest.mark.usefixtures('quick')
+async def test_while_an_event_is_tried_again_in_its_lane_later_ones_of_its_key_wait_and_others_do_not() -> None:
+    # Given a handler that keeps an order, and fails at the first event
+    tried: list[tuple[str, int]] = []
+
+    @handler
+    async def ring(event: Event) -> None:
+        tried.append((event.data['name'], event.attempt))
+        if event.data['name'] == 'a1' and event.attempt < 4:
+            raise ValueError
+
+    rig = Rig(await started(ring, order_by='data.key'))
+
+    # When events of two keys come
+    for name in ('a1', 'a2', 'b1'):
+        rig.give({'key': name[0], 'name': name})
+    await rig.all_settled()
+
+    # Then the other key did not wait, and the later one did
+    assert (tried[1], tried[2:]) == (('b1', 1), [('a1', 2), ('a1', 3), ('a1', 4), ('a2', 1)])
+
+
+@pytest.mark.usefixtures('quick')
+async def test_an_event_that_waits_for_its_next_try_takes_no_place_of_another() -> None:
+    # Given a handler for one at a time, which fails at the first event
+    failing = Failing(0)
+
+    @handler
+    async def ring(event: Event) -> None:
+        failing.tried.append((event.data, event.attempt))
+        if event.data == 1:
+            raise Retry(after=3600.0)
+
+    rig = Rig(await started(ring, order_by='data'))
+
+    # When another event comes
+    rig.give(1)
+    other = rig.give(2)
+    await rig.settlements.count(1)
+
+    # Then it is handled meanwhile
+    assert (other.settled, rig.dispatcher.backlog) == (Outcome.DONE, 1)
+    await rig.dispatcher.drain(0.0)
+
+
+async def test_the_drain_gives_back_what_waits_for_its_next_try() -> None:
+    # Given an event that waits for its next try
+    rig = Rig(await started(raising(Retry(after=3600.0)), order_by='data'))
+    delivery = rig.give('a')
+    await until(lambda: rig.dispatcher.counts.retried_in_place == 1)
+
+    # When the dispatcher is drained
+    await patiently(rig.dispatcher.drain(3600.0))
+
+    # Then it is left
+    assert (rig.settlements.left, rig.dispatcher.backlog) == ([delivery], 0)
+
+
+@pytest.mark.usefixtures('quick')
+async def test_tries_in_place_are_counted() -> None:
+    rig = await run_on_one(Failing(2).plugin, retry={'in_place': 2})
+
+    counts = rig.dispatcher.counts
+    assert (counts.received, counts.retried_in_place, counts.outcomes[Outcome.DONE]) == (1, 2, 1)
+
+
+@pytest.mark.parametrize('class_name', ['Retry', 'Discard'])
+async def test_an_error_of_the_plugins_own_that_forgets_what_it_is_made_from_is_settled(class_name: str) -> None:
+    class Mine({'Retry': Retry, 'Discard': Discard}[class_name]):  # type: ignore[misc]
+        def __init__(self) -> None:
+            Exception.__init__(self, 'mine')
+
+    rig = await run_on_one(raising(Mine()), retry={'in_place': 0})
+
+    assert rig.settlements.number == 1
+
+
+# ---- a call that goes on
+
+
+class Deaf:
+    """A plugin that ignores that it is cancelled with one event, until the test lets it end."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+        self.handled: list[Any] = []
+
+        @handler
+        async def ring(event: Event) -> None:
+            while event.data == 'deaf' and event.attempt == 1 and not self.release.is_set():
+                try:
+                    await self.release.wait()
+                except asyncio.CancelledError:
+                    continue
+            self.handled.append((event.data, event.attempt))
+
+        self.plugin = ring
+
+
+@pytest.fixture
+async def deaf(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Deaf]:
+    """A plugin that ignores that it is cancelled, and is soon given up; it ends in the end."""
+    monkeypatch.setattr('wazo_busd.deadlines._GRACE_SECONDS', 0.01)
+    made = Deaf()
+    yield made
+    made.release.set()
+    await turn()
+
+
+async def test_behind_a_call_that_ignores_that_it_is_cancelled_the_next_event_is_handled(deaf: Deaf) -> None:
+    # Given a handler for one at a time
+    rig = Rig(await started(deaf.plugin, timeout='10ms', retry=ONCE))
+
+    # When it ignores that its first call is cancelled
+    first, second = rig.give('deaf'), rig.give('next')
+    await rig.all_settled()
+
+    # Then that one is dead, and the next one is handled
+    assert (first.settled, second.settled, rig.settlements.reason.error) == (
+        Outcome.DEAD,
+        Outcome.DONE,
+        'HandlerTimeout',
+    )
+
+
+@pytest.mark.usefixtures('quick')
+async def test_an_event_whose_call_goes_on_is_tried_again_in_its_lane(deaf: Deaf) -> None:
+    rig = Rig(await started(deaf.plugin, timeout='10ms', order_by='routing_key'))
+
+    for data in ('deaf', 'next'):
+        rig.give(data)
+    await rig.all_settled()
+
+    assert deaf.handled == [('deaf', 2), ('next', 1)]
+
+
+async def test_what_a_call_that_was_given_up_does_in_the_end_changes_nothing(deaf: Deaf, log: StringIO) -> None:
+    # Given a call that was given up
+    rig = Rig(await started(deaf.plugin, timeout='10ms', retry=ONCE))
+    delivery = rig.give('deaf')
+    await rig.all_settled()
+
+    # When it ends at last
+    deaf.release.set()
+    await until(lambda: bool(log_lines(log, 'handler_ended_at_last')))
+
+    # Then its event stays dead
+    assert (delivery.settled, rig.settlements.number, deaf.handled) == (Outcome.DEAD, 1, [('deaf', 1)])
+
+
+async def test_a_drain_does_not_wait_for_a_call_that_was_given_up(deaf: Deaf) -> None:
+    rig = Rig(await started(deaf.plugin, timeout='10ms', retry=ONCE))
+    rig.give('deaf')
+    await rig.all_settled()
+
+    await patiently(rig.dispatcher.drain(3600.0))
+
+    assert rig.dispatcher.backlog == 0
+
+
+# ---- repeats
+
+
+async def test_an_event_that_still_runs_and_comes_again_is_not_run_again() -> None:
+    # Given an event that runs while its channel is lost
+    bell = Bell()
+    rig = Rig(await started(bell.ring, concurrency=2))
+    running = rig.give(1)
+    await bell.count(1)
+    rig.settlements.held = [running]
+    rig.dispatcher.forget(rig.settlements)
+
+    # When it comes again by another one, and its handler returns
+    channel = Settlements()
+    rig.give(1, redelivered=True, acknowledger=channel)
+    bell.release.set()
+    await channel.count(1)
+
+    # Then it has run once, and is acknowledged where it came again
+    assert (bell.rung, channel.acked, rig.settlements.acked) == ([1], [running], [])
+
+
+async def test_an_event_that_is_done_and_comes_again_is_acknowledged() -> None:
+    # Given an event that is done, whose acknowledgement was lost with its channel
+    failing = Failing(0)
+    rig = Rig(await started(failing.plugin))
+    done = rig.give(1)
+    await rig.all_settled()
+    rig.settlements.last = [done]
+    rig.dispatcher.forget(rig.settlements)
+
+    # When it comes again by another one
+    channel = Settlements()
+    rig.give(1, redelivered=True, acknowledger=channel)
+    await turn()
+
+    # Then it is acknowledged there
+    assert (channel.acked, len(failing.tried)) == ([done], 1)
+
+
+async def test_an_event_that_had_not_begun_is_run_when_it_comes_again() -> None:
+    # Given two events that are the same to the byte, of which one runs while their channel is lost
+    bell = Bell()
+    rig = Rig(await started(bell.ring))
+    running, waiting = rig.give(1), rig.give(1)
+    await bell.count(1)
+    rig.settlements.held = [running, waiting]
+    rig.dispatcher.forget(rig.settlements)
+
+    # When both come again by another one
+    channel = Settlements()
+    for _ in range(2):
+        rig.give(1, redelivered=True, acknowledger=channel)
+    bell.release.set()
+    await channel.count(2)
+
+    # Then each of them was run
+    assert bell.rung == [1, 1]
+
+
+async def test_an_event_that_waits_for_its_next_try_and_comes_again_is_not_run_again() -> None:
+    # Given an event that waits for its next try while its channel is lost
+    rig = Rig(await started(raising(Retry(after=3600.0)), order_by='data'))
+    waiting = rig.give('a')
+    await until(lambda: rig.dispatcher.counts.retried_in_place == 1)
+    rig.settlements.held = [waiting]
+    rig.dispatcher.forget(rig.settlements)
+
+    # When it comes again
+    rig.give('a', redelivered=True, acknowledger=Settlements())
+
+    # Then it waits on
+    assert (rig.dispatcher.backlog, rig.dispatcher.counts.repeats) == (1, 1)
+    await rig.dispatcher.drain(0.0)
+
+
+async def test_without_a_loss_what_was_given_out_before_is_run() -> None:
+    failing = Failing(0)
+    rig = Rig(await started(failing.plugin))
+
+    rig.give(1)
+    rig.give(1, redelivered=True)
+    await rig.all_settled()
+
+    assert len(failing.tried) == 2
+
+
+async def test_repeats_are_counted_and_have_no_outcome() -> None:
+    # Given an event that runs while its channel is lost
+    bell = Bell()
+    rig = Rig(await started(bell.ring))
+    rig.settlements.held = [rig.give(1)]
+    await bell.count(1)
+    rig.dispatcher.forget(rig.settlements)
+
+    # When it comes again
+    rig.give(1, redelivered=True)
+
+    # Then that is counted
+    counts = rig.dispatcher.counts
+    assert (counts.received, counts.repeats, sum(counts.outcomes.values())) == (2, 1, 0)
+    await rig.dispatcher.drain(0.0)
+
+
+# ---- the breaker
+
+
+class Server:
+    """A plugin that needs a server, which is out until the test says that it is back."""
+
+    def __init__(self, error: type[BaseException] = ConnectionRefusedError) -> None:
+        self.is_out = True
+        self.tried: list[tuple[Any, int]] = []
+
+        @handler
+        async def ring(event: Event) -> None:
+            self.tried.append((event.data, event.attempt))
+            if self.is_out:
+                raise error
+
+        self.plugin = ring
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that rests is soon tried again."""
+    monkeypatch.setattr('wazo_busd.breaker._FIRST_PAUSE_SECONDS', 0.005)
+    monkeypatch.setattr('wazo_busd.breaker._LAST_PAUSE_SECONDS', 0.005)
+
+
+AT_ONCE = {'in_place': 0, 'backoff': '1h'}
+
+
+async def test_after_repeated_outages_the_queue_rests() -> None:
+    rig = Rig(await started(Server().plugin, retry=AT_ONCE))
+
+    for number in range(5):
+        rig.give(number)
+    await rig.limited_to(0)
+
+    assert rig.dispatcher.breaker.state is BreakerState.OPEN
+    await rig.dispatcher.drain(0.0)
+
+
+async def test_a_class_of_errors_that_is_named_as_an_outage_is_one() -> None:
+    class ServerOut(Exception):
+        """What a library raises."""
+
+    rig = Rig(
+        await started(Server(ServerOut).plugin, retry=AT_ONCE), is_outage=lambda error: isinstance(error, ServerOut)
+    )
+
+    for number in range(5):
+        rig.give(number)
+
+    await rig.limited_to(0)
+    await rig.dispatcher.drain(0.0)
+
+
+async def test_events_at_fault_themselves_do_not_let_the_queue_rest() -> None:
+    rig = Rig(await started(raising(ValueError), retry=ONCE))
+
+    for number in range(20):
+        rig.give(number)
+    await rig.all_settled()
+
+    assert (rig.limited, rig.dispatcher.counts.outcomes[Outcome.DEAD]) == ([], 20)
+
+
+async def test_when_a_handler_rests_what_has_not_begun_is_given_back() -> None:
+    # Given a handler whose server is out, and more events than it takes to find out
+    server = Server()
+    rig = Rig(await started(server.plugin, retry=AT_ONCE))
+
+    # When they come
+    deliveries = [rig.give(number) for number in range(8)]
+    await rig.all_settled()
+
+    # Then the last ones were given back, and cost no try
+    assert (rig.settlements.given_back, len(server.tried)) == (deliveries[5:], 5)
+    await rig.dispatcher.drain(0.0)
+
+
+async def test_what_comes_while_a_handler_rests_is_given_back() -> None:
+    rig = Rig(await started(Server().plugin, retry=AT_ONCE))
+    for number in range(5):
+        rig.give(number)
+    await rig.limited_to(0)
+
+    late = rig.give('late')
+
+    assert rig.settlements.given_back == [late]
+    await rig.dispatcher.drain(0.0)
+
+
+async def test_what_is_given_back_is_counted_as_interrupted() -> None:
+    rig = Rig(await started(Server().plugin, retry=AT_ONCE))
+
+    for number in range(8):
+        rig.give(number)
+    await rig.all_settled()
+
+    assert rig.dispatcher.counts.outcomes[Outcome.INTERRUPTED] == 3
+    await rig.dispatcher.drain(0.0)
+
+
+@pytest.mark.usefixtures('soon')
+async def test_a_handler_that_rests_is_tried_with_one_event() -> None:
+    rig = Rig(await started(Server().plugin, retry=AT_ONCE))
+    for number in range(5):
+        rig.give(number)
+
+    await rig.limited_to(0, 1)
+
+    assert rig.dispatcher.breaker.state is BreakerState.PROBING
+    await rig.dispatcher.drain(0.0)
+
+
+@pytest.mark.usefixtures('soon')
+async def test_when_that_one_works_the_handler_takes_as_many_events_as_before() -> None:
+    # Given a handler that is tried with one event
+    server = Server()
+    rig = Rig(await started(server.plugin, retry=AT_ONCE))
+    for number in range(5):
+        rig.give(number)
+    await rig.limited_to(0, 1)
+
+    # When its server is back
+    server.is_out = False
+    rig.give('probe')
+    await rig.limited_to(0, 1, None)
+
+    # Then it takes events as before
+    after = rig.give('after')
+    await rig.all_settled()
+    assert after.settled is Outcome.DONE
+
+
+@pytest.mark.usefixtures('soon')
+async def test_when_that_one_fails_the_handler_rests_again() -> None:
+    rig = Rig(await started(Server().plugin, retry=AT_ONCE))
+    for number in range(5):
+        rig.give(number)
+    await rig.limited_to(0, 1)
+
+    rig.give('probe')
+
+    await rig.limited_to(0, 1, 0, 1)
+    await rig.dispatcher.drain(0.0)
+
+
+@pytest.mark.usefixtures('soon')
+async def test_a_try_with_one_event_is_an_attempt() -> None:
+    # Given a handler that is tried with one event
+    rig = Rig(await started(Server().plugin, retry={**AT_ONCE, 'attempts': 2}))
+    for number in range(5):
+        rig.give(number)
+    await rig.limited_to(0, 1)
+
+    # When that one is at its last try, and fails
+    rig.give('probe', history=make_history())
+    await rig.all_settled()
+
+    # Then it is dead
+    assert rig.settlements.reason.attempts == 2
+    await rig.dispatcher.drain(0.0)
+
+
+async def test_with_an_order_what_has_not_begun_is_kept_while_the_handler_rests() -> None:
+    # Given a handler that keeps an order, whose server is out
+    server = Server()
+    rig = Rig(await started(server.plugin, order_by='data', retry={'backoff': '1h', 'hold': '10m'}))
+    for number in range(5):
+        rig.give(number)
+    await rig.limited_to(0)
+
+    # When more events come
+    for number in range(5):
+        rig.give(number)
+    await turn()
+
+    # Then they wait here, and are not tried
+    assert (rig.settlements.number, rig.dispatcher.backlog, len(server.tried)) == (0, 10, 5)
+    await rig.dispatcher.drain(0.0)
+
+
+@pytest.mark.usefixtures('soon')
+async def test_with_an_order_all_is_handled_in_its_order_when_the_server_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given a handler that keeps an order, whose server is out while events of three keys come
+    monkeypatch.setattr('wazo_busd.retry.STEPS_SECONDS', (0.002,))
+    server = Server()
+    rig = Rig(await started(server.plugin, order_by='data.key', concurrency=3, retry={'attempts': 1000}))
+    for number in range(30):
+        rig.give({'key': number % 3, 'number': number})
+    await until(lambda: rig.limited.count(0) >= 3)
+
+    # When it is back
+    server.is_out = False
+    await rig.all_settled()
+
+    # Then nothing was lost, and each key was handled in its order
+    done = [data['number'] for data, _ in server.tried]
+    for key in range(3):
+        order = list(dict.fromkeys(number for number in done if number % 3 == key))
+        assert order == list(range(key, 30, 3))
+    assert len(rig.settlements.acked) == 30
+
+
+@pytest.mark.usefixtures('soon')
+async def test_after_the_drain_the_queue_is_left_alone() -> None:
+    # Given a handler that rests
+    rig = Rig(await started(Server().plugin, retry=AT_ONCE))
+    for number in range(5):
+        rig.give(number)
+    await rig.limited_to(0)
+
+    # When it is drained, and its pause would be over
+    await patiently(rig.dispatcher.drain(0.0))
+    other = Rig(await started(Server().plugin, retry=AT_ONCE))
+    for number in range(5):
+        other.give(number)
+    await other.limited_to(0, 1)
+
+    # Then nothing more was said
+    assert rig.limited == [0]
+    await other.dispatcher.drain(0.0)
+
+
+async def test_outages_during_the_drain_do_not_let_the_queue_rest() -> None:
+    # Given a handler with five calls under way, whose server goes out
+    release = asyncio.Event()
+    begun: list[Event] = []
+
+    @handler
+    async def ring(event: Event) -> None:
+        begun.append(event)
+        await release.wait()
+        raise ConnectionResetError
+
+    rig = Rig(await started(ring, concurrency=5, retry=AT_ONCE))
+    for number in range(5):
+        rig.give(number)
+    await until(lambda: len(begun) == 5)
+
+    # When the calls fail while it is drained
+    draining = asyncio.create_task(rig.dispatcher.drain(3600.0))
+    await turn()
+    release.set()
+    await patiently(draining)
+
+    # Then nothing is said of its queue, and they are postponed
+    assert (rig.limited, len(rig.settlements.postponed)) == ([], 5)
+
+
+# ---- events that end the process
+
+
+def crashed(state_dir: Path, body: bytes, *, times: int) -> Suspects:
+    """The suspects, after the process has ended so often while the event was run."""
+    for number in range(times):
+        suspects = Suspects(state_dir)
+        suspects.load()
+        suspects.black_box('test', 1).enter(make_delivery(Settlements(), body=body), alone=number > 0)
+    suspects = Suspects(state_dir)
+    suspects.load()
+    return suspects
+
+
+DEADLY = encode({'name': 'call_created', 'data': 'deadly'})
+
+
+async def test_an_event_with_which_the_process_ended_three_times_is_dead_and_not_run(tmp_path: Path) -> None:
+    rig = Rig((await rig_of_nothing()).dispatcher.handler, suspects=crashed(tmp_path, DEADLY, times=3))
+
+    rig.give('deadly', redelivered=True)
+
+    reason = rig.settlements.reason
+    assert (reason.error, reason.text, reason.attempts, reason.traceback) == (
+        'HandlerCrashed',
+        'the process ended 3 times while this event was handled',
+        3,
+        '',
+    )
+
+
+async def test_an_event_that_is_dead_because_of_crashes_is_no_suspect_any_more(tmp_path: Path) -> None:
+    # Given an event that was dead because of crashes
+    suspects = crashed(tmp_path, DEADLY, times=3)
+    failing = Failing(0)
+    rig = Rig(await started(failing.plugin), suspects=suspects)
+    rig.give('deadly', redelivered=True)
+
+    # When a person sends it back after the cause is cured
+    rig.give('deadly', redelivered=True)
+    await rig.all_settled()
+
+    # Then it is run
+    assert (len(failing.tried), suspects.any) == (1, False)
+
+
+@pytest.mark.parametrize('times', [1, 2])
+async def test_an_event_with_fewer_crashes_is_run(tmp_path: Path, times: int) -> None:
+    failing = Failing(0)
+    rig = Rig(await started(failing.plugin), suspects=crashed(tmp_path, DEADLY, times=times))
+
+    rig.give('deadly', redelivered=True)
+    await rig.all_settled()
+
+    assert len(failing.tried) == 1
+
+
+async def test_a_suspect_that_comes_again_is_run_alone(tmp_path: Path) -> None:
+    # Given a suspect, and a handler for several at a time
+    seen: list[list[bool]] = []
+
+    @handler
+    async def ring(event: Event) -> None:
+        seen.append([each.alone for each in read(tmp_path / 'running' / 'test.box')])
+
+    rig = Rig(await started(ring, concurrency=3), suspects=crashed(tmp_path, DEADLY, times=1))
+
+    # When it comes again among others
+    for data in ('1', 'deadly', '2'):
+        rig.give(data, redelivered=True)
+    await rig.all_settled()
+
+    # Then nothing ran beside it
+    assert [True] in seen
+
+
+async def test_an_event_like_a_suspect_that_comes_for_the_first_time_is_none(tmp_path: Path) -> None:
+    # Given an event with which the process ended three times
+    suspects = crashed(tmp_path, DEADLY, times=3)
+    failing = Failing(0)
+    rig = Rig(await started(failing.plugin), suspects=suspects)
+
+    # When a twin comes that the broker never gave out
+    rig.give('deadly')
+    await rig.all_settled()
+
+    # Then it is run, and the other one is what it was
+    identity = make_delivery(Settlements(), body=DEADLY).identity
+    assert (len(failing.tried), suspects.crashes('test', identity)) == (1, 3)
+
+
+async def test_a_suspect_that_ended_well_is_none_any_more(tmp_path: Path) -> None:
+    suspects = crashed(tmp_path, DEADLY, times=2)
+    rig = Rig(await started(Failing(0).plugin), suspects=suspects)
+
+    rig.give('deadly', redelivered=True)
+    await rig.all_settled()
+
+    assert not suspects.any
+
+
+async def test_after_the_drain_there_is_no_black_box(tmp_path: Path) -> None:
+    rig = Rig(await started(Failing(0).plugin), suspects=Suspects(tmp_path))
+    rig.give()
+    await rig.all_settled()
+
+    await rig.dispatcher.drain(0.0)
+
+    assert list((tmp_path / 'running').iterdir()) == []
+
+
+# ---- conditions
+
+
+async def test_an_event_that_the_conditions_do_not_want_is_acknowledged_and_counted() -> None:
+    bell = Bell()
+    rig = Rig(await started(bell.ring, when='data == 1'))
+
+    rig.give(2)
+
+    await rig.all_settled()
+    counts = rig.dispatcher.counts
+    assert (bell.rung, len(rig.settlements.acked)) == ([], 1)
+    assert (counts.filtered, counts.expired, counts.unmatched, sum(counts.outcomes.values())) == (1, 0, 0, 0)
+
+
+async def test_an_event_that_came_too_late_is_acknowledged_and_counted() -> None:
+    bell = Bell()
+    rig = Rig(await started(bell.ring, expires_after='20s'))
+
+    rig.give()
+
+    await rig.all_settled()
+    counts = rig.dispatcher.counts
+    assert (bell.rung, len(rig.settlements.acked), counts.expired, counts.filtered) == ([], 1, 1, 0)
+
+
+@pytest.mark.parametrize('blocking', [True, False])
+async def test_an_event_that_becomes_too_old_while_it_waits_is_discarded_and_counted(
+    blocking: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given an event that came in time
+    rung = []
+
+    def ring(event: Event) -> None:
+        rung.append(event)
+
+    async def ring_on_the_loop(event: Event) -> None:
+        rung.append(event)
+
+    rig = Rig(await started(handler(ring if blocking else ring_on_the_loop), expires_after='20s'))
+    monkeypatch.setattr('wazo_busd.conditions.condition.time.time', lambda: 1_700_000_001.0)
+    rig.give()
+
+    # When its turn comes too late
+    monkeypatch.setattr('wazo_busd.conditions.condition.time.time', lambda: 1_700_000_060.0)
+    await rig.all_settled()
+
+    # Then it is not rung for
+    counts = rig.dispatcher.counts
+    assert (rung, counts.expired, counts.outcomes[Outcome.DISCARDED]) == ([], 1, 1)
+
+
+async def test_an_event_that_may_be_wanted_or_not_is_a_dead_letter_with_the_reason() -> None:
+    rig = Rig(await started(Bell().ring, when='1 / data == 1'))
+
+    rig.give(0)
+
+    await rig.all_settled()
+    assert (rig.settlements.reason.error, 'a division by zero' in rig.settlements.reason.text) == (
+        'ConditionError',
+        True,
+    )
+
+
+async def test_an_event_that_a_text_cannot_be_made_of_is_a_dead_letter_with_the_reason() -> None:
+    class Options(BaseOptions):
+        text: PlainText
+
+    @handler(options=Options)
+    async def speak(event: Event, context: Context) -> None:
+        context.options.text.render(event, context)
+
+    rig = Rig(await started(speak, options={'text': 'Fax: {{ data.eror }}'}))
+
+    rig.give({'error': 'busy'})
+
+    await rig.all_settled()
+    assert (rig.settlements.reason.error, rig.settlements.reason.text.split(';')[0]) == (
+        'TemplateError',
+        'handler test, options.text: data.eror is not in the event',
+    )

@@ -7,18 +7,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import time
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.unit.rig import make_context, make_handler, make_plugin, started, turn
+from wazo_busd.conditions import Refusal
 from wazo_busd.config import HandlerConfig
 from wazo_busd.context import Context
-from wazo_busd.errors import UnknownEvent
+from wazo_busd.errors import ConditionError, Expired, UnknownEvent
 from wazo_busd.event import Event
 from wazo_busd.handler import FreeOptions, Handler
+from wazo_busd.language import PlainText
 from wazo_busd.plugin import BaseOptions, handler
+from wazo_busd.work import Call
 
 CALL = Event('call_created', {'call_id': '1'}, routing_key='calls.call.created')
 TENANT = 'bd72b051-fd14-40be-9c3d-6b5fe65271ca'
@@ -48,7 +52,7 @@ class Several:
 async def taken_by(handler_: Handler, event: Event) -> list[str]:
     """Which methods of `Several` an event reaches."""
     call = handler_.call_for(event)
-    if call is None:
+    if not isinstance(call, Call):
         return []
     await call.run(event)
     taken: list[str] = call.run.__self__.taken  # type: ignore[attr-defined]
@@ -247,7 +251,7 @@ async def test_a_function_of_two_parameters_gets_event_and_context() -> None:
 
     # When it is called
     call = one.call_for(CALL)
-    assert call is not None
+    assert isinstance(call, Call)
     await call.run(CALL)
 
     # Then it has both
@@ -268,7 +272,7 @@ async def test_a_method_of_two_parameters_gets_event_and_context() -> None:
 
 async def call_with(target: Any, event: Event) -> None:
     call = (await started(target)).call_for(event)
-    assert call is not None
+    assert isinstance(call, Call)
     await call.run(event)
 
 
@@ -280,7 +284,7 @@ async def test_a_call_says_whether_it_blocks(blocking: bool) -> None:
 
     call = (await started(handler(ring_slowly if blocking else ring))).call_for(CALL)
 
-    assert call is not None
+    assert isinstance(call, Call)
     assert call.blocking is blocking
 
 
@@ -611,3 +615,114 @@ def test_a_free_option_that_is_missing_is_told_with_those_that_are_there() -> No
 def test_a_missing_attribute_of_no_free_options_at_all_says_so() -> None:
     with pytest.raises(AttributeError, match='there are: none'):
         _ = FreeOptions().url
+
+
+# ---- conditions
+
+OFFICE = {'schedules': {'office': {'timezone': 'UTC', 'hours': {'mon-fri': ['08:00-18:00']}}}}
+MONDAY_AT_TEN = 1_767_607_200.0
+
+
+@handler
+async def ring(event: Event) -> None: ...
+
+
+def taken(event: Event, **config: Any) -> bool | Refusal | None:
+    call = make_handler_with_calls(**config).call_for(event)
+    return call if not isinstance(call, Call) else True
+
+
+def make_handler_with_calls(**config: Any) -> Handler:
+    one = make_handler(ring, **config)
+    one._calls = [one._bound(method, None) for method in one.plugin.methods]  # type: ignore[arg-type]
+    return one
+
+
+@pytest.mark.parametrize(
+    ('config', 'wanted'),
+    [
+        ({'where': {'data.call_id': '1'}}, True),
+        ({'where': {'data.call_id': '2'}}, False),
+        ({'where': {}}, True),
+        ({'when': "data.call_id == '1'"}, True),
+        ({'when': "data.gone != '1'"}, False),
+        ({'when': "names[call_id] == 'Anna'", 'top': {'names': {'1': 'Anna'}}}, True),
+        ({'where': {'data.call_id': '1'}, 'when': 'false'}, False),
+    ],
+)
+def test_an_event_is_taken_if_the_conditions_want_it(config: Any, wanted: bool) -> None:
+    assert taken(CALL, **config) is (True if wanted else Refusal.FILTERED)
+
+
+@pytest.mark.parametrize(('wish', 'found'), [('office', [True, False]), ('!office', [False, True])])
+def test_a_schedule_says_when_events_are_taken(wish: str, found: list[bool]) -> None:
+    events = [Event('x', received_at=MONDAY_AT_TEN + hours * 3600) for hours in (0, 12)]
+
+    assert [taken(event, schedule=wish, top=OFFICE) is True for event in events] == found
+
+
+def test_an_event_that_came_too_late_is_not_taken() -> None:
+    assert taken(Event('x', received_at=time.time() - 60), expires_after='20s') is Refusal.EXPIRED
+
+
+def test_an_event_that_is_not_matched_is_not_asked_about() -> None:
+    assert taken(CALL, match='faxes.#', when='1 / 0 == 1') is None
+
+
+async def test_an_event_that_becomes_too_old_while_it_waits_is_not_given_to_the_plugin() -> None:
+    call = make_handler_with_calls(expires_after='20s').call_for(Event('x', received_at=time.time()))
+
+    assert isinstance(call, Call)
+    with pytest.raises(Expired, match='it waited longer than 20 s'):
+        call.run(Event('x', received_at=time.time() - 60))
+
+
+async def test_where_it_cannot_be_said_whether_an_event_is_wanted_the_call_says_so() -> None:
+    call = make_handler_with_calls(when='1 / 0 == 1').call_for(CALL)
+
+    assert isinstance(call, Call)
+    with pytest.raises(ConditionError, match='handler test: it cannot be said'):
+        call.run(CALL)
+
+
+def test_without_conditions_there_is_nothing_to_ask() -> None:
+    assert make_handler(ring).condition is None
+
+
+class Speaking(BaseOptions):
+    text: PlainText | None = None
+
+
+@handler(options=Speaking)
+async def speak(event: Event) -> None: ...
+
+
+NAMES = {'names': {'1': 'Anna'}}
+
+
+@pytest.mark.parametrize(
+    ('one', 'other', 'same'),
+    [
+        ({}, {'top': NAMES}, True),
+        ({'when': 'true'}, {'when': 'true', 'top': NAMES}, False),
+        ({'when': 'true', 'top': NAMES}, {'when': 'true', 'top': NAMES}, True),
+        ({'top': OFFICE}, {}, True),
+        ({'schedule': 'office', 'top': OFFICE}, {'schedule': 'office', 'top': OFFICE}, True),
+        (
+            {'schedule': 'office', 'top': OFFICE},
+            {'schedule': 'office', 'top': {'schedules': {'office': {'hours': {'mon': '08:00-09:00'}}}}},
+            False,
+        ),
+        ({'expires_after': '20s'}, {'expires_after': '30s'}, False),
+    ],
+)
+def test_a_handler_is_another_if_what_its_conditions_depend_on_is(one: Any, other: Any, same: bool) -> None:
+    assert make_handler(ring, **one).is_same(make_handler(ring, **other)) is same
+
+
+@pytest.mark.parametrize(('options', 'same'), [({'text': '{{ names.x }}'}, False), ({}, True)])
+def test_a_handler_with_texts_is_another_if_the_names_are(options: Any, same: bool) -> None:
+    one, other = (make_handler(speak, options=options, top=top) for top in ({}, NAMES))
+    other.config, other.plugin = one.config, one.plugin
+
+    assert one.is_same(other) is same

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 import structlog
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.rig import Settlements
 from wazo_busd import logs
 from wazo_busd.delivery import Delivery, PlainProperties
 from wazo_busd.event import Event
-from wazo_busd.outcome import Reason
 from wazo_busd.work import Call, Work, current_work
 
 log_of_ours = structlog.stdlib.get_logger('wazo_busd.test')
@@ -46,19 +46,6 @@ SPECIAL = ('event', 'self', 'exc_info', 'exception', 'stack')
 any_text = st.text(st.characters(exclude_categories=()))
 
 
-class _Nobody:
-    """An acknowledger of deliveries that nobody settles."""
-
-    def ack(self, delivery: Delivery) -> None:
-        raise AssertionError
-
-    def dead_letter(self, delivery: Delivery, reason: Reason) -> None:
-        raise AssertionError
-
-    def leave(self, delivery: Delivery) -> None:
-        raise AssertionError
-
-
 @pytest.fixture
 def library() -> Iterator[logging.Logger]:
     """The logger of a library that nobody knows."""
@@ -78,7 +65,7 @@ def inside_handler() -> Iterator[None]:
         properties=PlainProperties({}),
         redelivered=False,
         received_at=0.0,
-        acknowledger=_Nobody(),
+        acknowledger=Settlements(),
     )
     work = Work('calls', Event('call_created\nforged'), Call(lambda event: None, blocking=True), delivery)
     token = current_work.set(work)
@@ -203,7 +190,6 @@ def test_hostile_text_in_the_message_of_a_library_stays_in_its_line(
     assert log.getvalue().removesuffix('\n').isprintable()
 
 
-@settings(deadline=None)
 @given(any_text, any_text, any_text.filter(lambda name: name not in SPECIAL))
 def test_whatever_is_logged_is_one_printable_line(fact: str, value: str, name: str) -> None:
     stream = StringIO()

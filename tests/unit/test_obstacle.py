@@ -16,7 +16,7 @@ from wazo_busd.filter import Filter
 from wazo_busd.obstacle import Obstacles, Surprise
 
 ENTRIES = catalogue.entries()
-SENT = [entry for entry in ENTRIES if entry.keys and not entry.removed]
+SENT = [entry for entry in ENTRIES if entry.keys and not (entry.removed or entry.is_derived)]
 
 
 def config(**keys: Any) -> HandlerConfig:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from wazo_busd.patterns import KEY_LIMIT, Matcher, mistake, overlap
@@ -84,7 +84,6 @@ def test_a_bare_hash_matches_the_empty_key() -> None:
     assert Matcher(['#']).matches('')
 
 
-@settings(deadline=None)
 @given(some_patterns, keys)
 def test_matching_agrees_with_the_rule_read_word_by_word(pattern: str, key: str) -> None:
     assert Matcher([pattern]).matches(key) is fits(words(pattern), words(key))
@@ -103,7 +102,6 @@ def test_matching_agrees_with_the_rule_on_every_short_pattern_and_key() -> None:
     assert wrong == []
 
 
-@settings(deadline=None)
 @given(st.lists(some_patterns, max_size=4), keys)
 def test_several_patterns_match_what_one_of_them_matches(several: list[str], key: str) -> None:
     assert Matcher(several).matches(key) is any(Matcher([each]).matches(key) for each in several)
@@ -259,20 +257,17 @@ def test_patterns_overlap_exactly_if_one_of_all_keys_that_are_long_enough_fits_b
     assert wrong == []
 
 
-@settings(deadline=None)
 @given(pattern_and_key())
 def test_a_pattern_overlaps_every_key_that_is_made_of_it(made: tuple[str, str]) -> None:
     pattern, key = made
     assert (Matcher([pattern]).matches(key), overlap(pattern, key)) == (True, True)
 
 
-@settings(deadline=None)
 @given(patterns_of_a_key())
 def test_patterns_that_are_made_of_one_key_overlap(made: tuple[str, str]) -> None:
     assert overlap(*made)
 
 
-@settings(deadline=None)
 @given(some_patterns, keys)
 def test_a_pattern_overlaps_exactly_the_keys_that_fit_it(pattern: str, key: str) -> None:
     assert overlap(pattern, key) is Matcher([pattern]).matches(key)

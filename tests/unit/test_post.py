@@ -7,12 +7,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.rig import PATIENCE_SECONDS, log_lines, make_context, make_handler, patiently, turn
 from wazo_busd import post as module
+from wazo_busd.blackbox import read
+from wazo_busd.breaker import never
 from wazo_busd.bus import ConsumerState
 from wazo_busd.codec import Limits, encode
 from wazo_busd.config import QueueConfig
@@ -22,6 +25,7 @@ from wazo_busd.memory import MemoryBus
 from wazo_busd.plugin import handler
 from wazo_busd.post import Post
 from wazo_busd.strays import Strays
+from wazo_busd.suspects import Suspects
 
 
 class Bench:
@@ -34,7 +38,14 @@ class Bench:
         self.steps: list[str] = []
         self.posts: list[Post] = []
 
-    def begin(self, plugin: Any, **config: Any) -> Post:
+    def begin(
+        self,
+        plugin: Any,
+        *,
+        suspects: Suspects | None = None,
+        is_outage: Callable[[BaseException], bool] = never,
+        **config: Any,
+    ) -> Post:
         """Begin a post whose handler is called `bell` and matches everything."""
         one = make_handler(plugin, name='bell', **config)
         queue = self.bus.hub.handler_queue('bell', one.match.bindings, QueueConfig())
@@ -45,6 +56,8 @@ class Bench:
             context=lambda: make_context('bell', options=self),
             limits=Limits(),
             strays=self.strays,
+            suspects=suspects,
+            is_outage=is_outage,
         )
         post.begin()
         self.posts.append(post)
@@ -709,3 +722,116 @@ async def test_what_a_start_that_failed_has_left_running_is_ended(bench: Bench, 
 
     # Then only what that one began runs
     assert [task.done() for task in left] == [True, False]
+
+
+# ---- while what it needs is out
+
+
+class ServerOut(Exception):
+    """What a library raises."""
+
+
+def is_server_out(error: BaseException) -> bool:
+    return isinstance(error, ServerOut)
+
+
+class Server:
+    """A plugin that needs a server."""
+
+    def __init__(self) -> None:
+        self.is_out = True
+        self.handled: list[Any] = []
+        self.came = asyncio.Event()
+
+        @handler
+        async def ring(event: Event) -> None:
+            if self.is_out:
+                raise ServerOut
+            self.handled.append(event.data)
+            self.came.set()
+
+        self.plugin = ring
+
+
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A handler that rests is soon tried again."""
+    monkeypatch.setattr('wazo_busd.breaker._FIRST_PAUSE_SECONDS', 0.005)
+    monkeypatch.setattr('wazo_busd.breaker._LAST_PAUSE_SECONDS', 0.005)
+
+
+async def test_while_what_it_needs_is_out_its_events_wait_in_its_queue_and_the_status_says_why(bench: Bench) -> None:
+    # Given a handler whose server is out
+    bench.begin(Server().plugin, is_outage=is_server_out, retry={'in_place': 0, 'backoff': '1h'})
+    await bench.consuming()
+
+    # When events come
+    for number in range(8):
+        bench.send(number)
+    await bench.until(lambda: bench.state is ConsumerState.PAUSED)
+    await turn()
+
+    # Then most of them wait in its queue
+    assert bench.bus.status().consumers['bell'].detail.startswith('5 outages in a row, the last was ServerOut')
+    assert bench.bus.backlog('bell') == 3
+
+
+@pytest.mark.usefixtures('soon')
+async def test_when_what_it_needs_is_back_it_handles_what_waits(bench: Bench) -> None:
+    # Given a handler whose server is out, and events that wait
+    server = Server()
+    bench.begin(server.plugin, is_outage=is_server_out, retry={'in_place': 0, 'backoff': '1h'})
+    await bench.consuming()
+    for number in range(8):
+        bench.send(number)
+    await bench.until(lambda: bench.state is ConsumerState.PAUSED)
+
+    # When it is back
+    server.is_out = False
+    await patiently(server.came.wait())
+    await bench.until(lambda: bench.bus.status().consumers['bell'].detail == '')
+
+    # Then all that had not been tried is handled
+    bench.send('last')
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while 'last' not in server.handled:
+            server.came.clear()
+            await server.came.wait()
+    assert bench.bus.backlog('bell') == 0
+
+
+async def test_a_handler_that_ends_while_it_rests_gives_its_events_back(bench: Bench) -> None:
+    # Given a handler that rests
+    post = bench.begin(Server().plugin, is_outage=is_server_out, retry={'in_place': 0, 'backoff': '1h'})
+    await bench.consuming()
+    for number in range(8):
+        bench.send(number)
+    await bench.until(lambda: bench.state is ConsumerState.PAUSED)
+
+    # When it ends
+    await patiently(post.end(1.0))
+
+    # Then they are in its queue
+    assert bench.bus.backlog('bell') == 3
+
+
+async def test_what_its_handler_is_at_is_recorded_for_the_next_process(bench: Bench, tmp_path: Path) -> None:
+    # Given a handler that runs
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    @handler
+    async def ring(event: Event) -> None:
+        begun.set()
+        await release.wait()
+
+    bench.begin(ring, suspects=Suspects(tmp_path))
+    await bench.consuming()
+    bench.send()
+    await patiently(begun.wait())
+
+    # When another process looks
+    found = read(tmp_path / 'running' / 'bell.box')
+    release.set()
+
+    # Then it finds what the handler is at
+    assert len(found) == 1

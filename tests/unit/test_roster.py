@@ -13,9 +13,11 @@ from textwrap import dedent
 import pytest
 
 from wazo_busd import roster, units
+from wazo_busd.conditions import Hours, schedule
 from wazo_busd.config import Configuration, load
 from wazo_busd.errors import Interrupted, Problem
 from wazo_busd.handler import FreeOptions
+from wazo_busd.language import Placement
 from wazo_busd.roster import Roster
 
 HEAD = 'from wazo_busd.api import BaseOptions, handler\n'
@@ -641,3 +643,57 @@ def test_as_much_concurrency_as_prefetch_is_none(host: Host) -> None:
     host.drop_in('bell', BELL)
 
     assert host.call('bell: {plugin: bell, concurrency: 256}').problems == []
+
+
+# ---- texts and schedules
+
+SPEAKER = f"""{HEAD}
+from wazo_busd.api import PlainText
+
+class Options(BaseOptions):
+    text: PlainText
+
+@handler('calls.#', options=Options)
+def speak(event, context): ...
+"""
+
+
+def test_a_text_that_is_none_is_a_problem_with_its_line(host: Host) -> None:
+    host.drop_in('speaker', SPEAKER)
+
+    assert host.call('bell:\n  plugin: speaker\n  options:\n    text: "{{ dta.x }}"').problems == [
+        host.at(
+            6,
+            "handlers.bell.options.text: there is no 'dta' in an event",
+            hint="did you mean 'data'?",
+        )
+    ]
+
+
+def test_a_handler_knows_where_its_texts_stand(host: Host) -> None:
+    host.drop_in('speaker', SPEAKER)
+
+    found = host.call('bell:\n  plugin: speaker\n  options:\n    text: "{{ data.x }}"').handlers['bell']
+
+    assert list(found.surroundings.placements.values()) == [Placement('options.text', str(host.config), 6)]
+
+
+def test_a_handler_whose_schedule_is_not_described_is_not_on_the_roster(host: Host) -> None:
+    host.drop_in('bell', BELL)
+    host.config.write_text('plugin_dirs: [plugins.d]\nhandlers: {bell: {plugin: bell, schedule: office}}\n')
+    configuration = load(host.config)
+
+    assert (len(configuration.problems), roster.call(configuration)) == (1, Roster())
+
+
+def test_a_handler_has_its_schedule(host: Host) -> None:
+    host.drop_in('bell', BELL)
+    host.config.write_text(
+        'plugin_dirs: [plugins.d]\nhandlers: {bell: {plugin: bell, schedule: office}}\n'
+        'schedules: {office: {hours: {mon: "08:00-12:00"}}}\n'
+    )
+
+    condition = roster.call(load(host.config)).handlers['bell'].condition
+
+    assert condition is not None
+    assert condition.hours == Hours('office', schedule({'mon': ['08:00-12:00']}))

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import date, datetime
 from pathlib import Path
 from types import ModuleType
@@ -16,13 +16,15 @@ import aiohttp
 import pytest
 from pydantic import ValidationError
 
+from tests.unit.rig import turn
 from wazo_busd import catalogue, testing
 from wazo_busd.catalogue.publication import example
 from wazo_busd.codec import Limits, decode
 from wazo_busd.context import Context
 from wazo_busd.emission import emitter
-from wazo_busd.errors import Discard, PluginError, UnknownEvent
+from wazo_busd.errors import Discard, Permanent, PluginError, Retry, UnknownEvent
 from wazo_busd.event import Event
+from wazo_busd.language import PlainText
 from wazo_busd.match import Match, bindings_of
 from wazo_busd.patterns import Matcher
 from wazo_busd.plugin import BaseOptions, handler
@@ -46,6 +48,19 @@ async def ring(event: Event, context: Context) -> None:
             await context.emit('busd.bell.rung', 1)
             await context.emit('busd.bell.rung', 2, routing_key='busd.bell.rung.2')
 
+
+def failing(error: BaseException) -> Callable[[Event], Awaitable[None]]:
+    """A plugin that always raises `error`."""
+
+    @handler
+    async def fail(event: Event) -> None:
+        raise error
+
+    return fail
+
+
+ONCE = {'attempts': 1}
+"""A policy with which what fails is dead."""
 
 # ---- events
 
@@ -216,7 +231,59 @@ def test_an_event_says_whether_it_came_before(redelivered: bool) -> None:
 async def test_what_became_of_the_events_comes_in_their_order() -> None:
     outcomes = await deliver(ring, *(make_event('call_created', data) for data in ('fail', None, 'discard', None)))
 
-    assert outcomes == [Outcome.DEAD, Outcome.DONE, Outcome.DISCARDED, Outcome.DONE]
+    assert outcomes == [Outcome.RETRY, Outcome.DONE, Outcome.DISCARDED, Outcome.DONE]
+
+
+async def test_what_cannot_be_helped_is_dead() -> None:
+    assert await deliver(failing(Permanent('there is no such user')), make_event('a')) == [Outcome.DEAD]
+
+
+async def test_with_one_attempt_what_fails_is_dead() -> None:
+    assert await deliver(failing(ValueError()), make_event('a'), retry=ONCE) == [Outcome.DEAD]
+
+
+@pytest.mark.parametrize(('config', 'outcome'), [({}, Outcome.RETRY), ({'retry': {'attempts': 3}}, Outcome.DEAD)])
+async def test_what_has_been_tried_is_tried_again_while_the_policy_allows(
+    config: dict[str, Any], outcome: Outcome
+) -> None:
+    assert await deliver(failing(ValueError()), make_event('a', attempt=3), **config) == [outcome]
+
+
+async def test_with_an_order_what_fails_is_dead_as_nobody_waits_for_another_try() -> None:
+    assert await deliver(failing(ValueError()), make_event('a'), order_by='name') == [Outcome.DEAD]
+
+
+@pytest.mark.parametrize(
+    ('config', 'outcome'),
+    [({}, Outcome.RETRY), ({'concurrency': 3}, Outcome.RETRY), ({'order_by': 'data'}, Outcome.DEAD)],
+)
+async def test_every_event_is_tried_though_what_the_plugin_needs_is_out(
+    config: dict[str, Any], outcome: Outcome
+) -> None:
+    events = [make_event('a', number % 2) for number in range(20)]
+
+    assert await deliver(failing(ConnectionRefusedError()), *events, **config) == [outcome] * 20
+
+
+async def test_it_is_told_when_an_event_would_be_tried_again_and_why() -> None:
+    before = time.time()
+    outcomes = await deliver(failing(Retry('the server is out', after=7200.0)), make_event('a', attempt=3))
+
+    (retry,) = outcomes.retries
+    assert (retry.attempts, retry.first_error, outcomes.reasons) == (3, 'Retry: the server is out', [])
+    assert retry.due_at >= before + 7200.0
+
+
+async def test_the_retries_are_those_of_the_events_to_be_tried_again_in_their_order() -> None:
+    @handler
+    async def fail(event: Event) -> None:
+        await turn(10 * (3 - event.data))
+        if event.data != 1:
+            raise ValueError(event.data)
+
+    outcomes = await deliver(fail, *(make_event('a', number) for number in range(3)), concurrency=3)
+
+    assert [retry.first_error for retry in outcomes.retries] == ['ValueError: 0', 'ValueError: 2']
 
 
 async def test_events_that_overtake_each_other_have_their_outcomes_in_the_order_they_were_given() -> None:
@@ -238,7 +305,8 @@ async def test_events_that_overtake_each_other_have_their_outcomes_in_the_order_
 
 
 async def test_the_reasons_are_those_of_the_dead_events_in_their_order() -> None:
-    outcomes = await deliver(ring, *(make_event('call_created', data) for data in ('fail', None, 'fail')))
+    events = [make_event('call_created', data) for data in ('fail', None, 'fail')]
+    outcomes = await deliver(ring, *events, retry=ONCE)
 
     assert [(reason.error, reason.text) for reason in outcomes.reasons] == [('ValueError', 'it does not fit')] * 2
 
@@ -277,7 +345,7 @@ async def test_what_no_event_can_hold_is_refused_as_the_daemon_refuses_it() -> N
     async def derive(event: Event, context: Context) -> None:
         await context.emit('busd.x', endless)
 
-    outcomes = await deliver(derive, make_event('a'))
+    outcomes = await deliver(derive, make_event('a'), retry=ONCE)
 
     # Then it fails as it would in the daemon
     assert (outcomes, outcomes.emitted, outcomes.reasons[0].error) == ([Outcome.DEAD], [], of_daemon.type.__name__)
@@ -337,7 +405,8 @@ async def test_a_copy_has_the_id_that_it_carries() -> None:
 
 
 async def test_the_reason_tells_the_attempt_that_was_given() -> None:
-    outcomes = await deliver(ring, make_event('a', 'fail', attempt=3), make_event('a', 'fail'), match='#')
+    events = [make_event('a', 'fail', attempt=3), make_event('a', 'fail')]
+    outcomes = await deliver(ring, *events, match='#', retry=ONCE)
 
     assert [reason.attempts for reason in outcomes.reasons] == [3, 1]
 
@@ -412,7 +481,7 @@ async def test_what_a_configuration_can_say_of_a_handler_can_be_said() -> None:
     async def hang(event: Event) -> None:
         await asyncio.Event().wait()
 
-    outcomes = await deliver(hang, make_event('a'), timeout='10ms')
+    outcomes = await deliver(hang, make_event('a'), timeout='10ms', retry=ONCE)
 
     assert outcomes.reasons[0].error == 'HandlerTimeout'
 
@@ -605,3 +674,31 @@ async def test_the_http_session_is_closed_whatever_the_plugin_raises(method: str
 
 def test_what_a_test_needs_can_be_imported_from_one_place() -> None:
     assert set(testing.__all__) == {'Emitted', 'Outcome', 'Outcomes', 'Reason', 'deliver', 'make_event'}
+
+
+async def test_conditions_and_texts_have_what_the_top_level_says() -> None:
+    class Options(BaseOptions):
+        text: PlainText
+
+    said = []
+
+    @handler(options=Options)
+    async def speak(event: Event, context: Context) -> None:
+        said.append(context.options.text.render(event, context))
+
+    await deliver(
+        speak,
+        make_event('fax', {'to': '0123456789'}),
+        make_event('fax', {'to': '1001'}),
+        make_event('fax', {'to': '1002'}),
+        options={'text': '{{ data.to | phone }} {{ names[data.to] | default("") }}'},
+        top={
+            'names': {'1001': 'Anna'},
+            'region': 'FR',
+            'schedules': {'always': {'hours': {'mon-sun': '00:00-24:00'}}},
+        },
+        when="data.to != '1002'",
+        schedule='always',
+    )
+
+    assert said == ['01 23 45 67 89 ', '1001 Anna']

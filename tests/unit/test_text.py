@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wazo_busd.text import escape
+from wazo_busd.text import escape, legible
 
 any_text = st.text(st.characters(exclude_categories=()))
 
@@ -65,3 +65,26 @@ def test_escaping_twice_is_escaping_once(text: str) -> None:
 @given(any_text, any_text)
 def test_a_text_is_escaped_letter_by_letter(one: str, other: str) -> None:
     assert escape(one + other) == escape(one) + escape(other)
+
+
+# ---- for people who read it elsewhere
+
+
+@pytest.mark.parametrize(
+    ('text', 'found'),
+    [
+        ('Hélène', 'Hélène'),
+        ('one\r\ntwo\tthree\u2028four\xa0five', 'one  two three four five'),
+        ('\x1b[31m', '\\x1b[31m'),
+        ('\u202egnp.exe', '\\u202egnp.exe'),
+        ('\u0915\u094d\u200d\u0937', '\u0915\u094d\u200d\u0937'),
+        ('\u200b\ufeff\ud800', '\\u200b\\ufeff\\ud800'),
+    ],
+)
+def test_what_people_read_is_one_line_of_letters(text: str, found: str) -> None:
+    assert legible(text) == found
+
+
+@given(any_text)
+def test_what_people_read_is_printable_but_for_what_joins_letters(text: str) -> None:
+    assert legible(text).replace('\u200c', '').replace('\u200d', '').isprintable()

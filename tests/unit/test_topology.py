@@ -9,7 +9,8 @@ import dataclasses
 import pytest
 
 from wazo_busd.config import QueueConfig
-from wazo_busd.topology import UPSTREAMS, Exchange, HandlerQueue, Hub, Queue
+from wazo_busd.retry import STEPS_SECONDS
+from wazo_busd.topology import DELAY_HEADER, UPSTREAMS, Exchange, HandlerQueue, Hub, Queue
 
 
 def asked(config: QueueConfig | None = None, *patterns: str, namespace: str = 'wazo-busd') -> HandlerQueue:
@@ -26,9 +27,24 @@ def test_the_upstream_exchanges_are_those_of_2019_and_of_today() -> None:
 @pytest.mark.parametrize('namespace', ['wazo-busd', 'second'])
 def test_every_name_of_ours_begins_with_the_namespace(namespace: str) -> None:
     hub, wanted = Hub(namespace), asked(namespace=namespace)
-    assert (hub.exchange, hub.dead, wanted.queue.name, wanted.dead.name) == (
+    assert (
+        hub.exchange,
+        hub.dead,
+        hub.retry,
+        hub.returns,
+        hub.orphans,
+        hub.orphan_queue.name,
+        hub.delay(2.0).queue.name,
+        wanted.queue.name,
+        wanted.dead.name,
+    ) == (
         Exchange(namespace, 'topic'),
         Exchange(f'{namespace}.dead', 'direct'),
+        Exchange(f'{namespace}.retry', 'headers'),
+        Exchange(f'{namespace}.return', 'direct', alternate=f'{namespace}.orphans'),
+        Exchange(f'{namespace}.orphans', 'fanout'),
+        f'{namespace}.return.orphans',
+        f'{namespace}.retry.2s',
         f'{namespace}.fax-alerts',
         f'{namespace}.fax-alerts.dead',
     )
@@ -55,6 +71,97 @@ def test_a_dead_letter_queue_refuses_when_it_is_full_and_never_expires() -> None
         'x-max-length-bytes': 268_435_456,
         'x-overflow': 'reject-publish',
     }
+
+
+@pytest.mark.parametrize('name', ['retry', 'return', 'dead', 'orphans', 'retry-2s', 'a' * 100])
+@pytest.mark.parametrize('seconds', STEPS_SECONDS)
+def test_no_handler_can_have_a_queue_of_ours(name: str, seconds: float) -> None:
+    hub = Hub('wazo-busd')
+    wanted = hub.handler_queue(name, ['#'], QueueConfig())
+
+    assert not {wanted.queue.name, wanted.dead.name} & {hub.delay(seconds).queue.name, hub.orphan_queue.name}
+
+
+def test_a_handler_is_known_by_its_queue() -> None:
+    assert Hub('wazo-busd').handler_of('wazo-busd.fax-alerts') == 'fax-alerts'
+
+
+@pytest.mark.parametrize(
+    ('seconds', 'name', 'milliseconds'),
+    [
+        (0.1, 'wazo-busd.retry.100ms', 100),
+        (0.25, 'wazo-busd.retry.250ms', 250),
+        (1.0, 'wazo-busd.retry.1s', 1_000),
+        (2, 'wazo-busd.retry.2s', 2_000),
+        (300.0, 'wazo-busd.retry.300s', 300_000),
+        (3600.0, 'wazo-busd.retry.3600s', 3_600_000),
+    ],
+)
+def test_a_delay_queue_is_called_by_how_long_it_holds_events(seconds: float, name: str, milliseconds: int) -> None:
+    delay = Hub('wazo-busd').delay(seconds)
+
+    assert (delay.queue.name, delay.milliseconds) == (name, milliseconds)
+
+
+def test_a_delay_queue_loses_nothing_and_gives_it_back_to_who_failed() -> None:
+    assert dict(Hub('wazo-busd').delay(2.0).queue.arguments) == {
+        'x-queue-type': 'quorum',
+        'x-message-ttl': 2_000,
+        'x-dead-letter-exchange': 'wazo-busd.return',
+        'x-dead-letter-strategy': 'at-least-once',
+        'x-overflow': 'reject-publish',
+        'x-max-length': 250_000,
+        'x-max-length-bytes': 268_435_456,
+    }
+
+
+@pytest.mark.parametrize('seconds', STEPS_SECONDS)
+def test_every_step_has_a_queue_of_its_own(seconds: float) -> None:
+    hub = Hub('wazo-busd')
+    others = [each for each in STEPS_SECONDS if each != seconds]
+
+    assert hub.delay(seconds).queue.name not in {hub.delay(each).queue.name for each in others}
+
+
+def test_a_time_to_live_is_a_whole_number_of_milliseconds() -> None:
+    assert type(dict(Hub('wazo-busd').delay(0.1).queue.arguments)['x-message-ttl']) is int
+
+
+def test_what_handlers_left_that_are_gone_is_kept() -> None:
+    assert dict(Hub('wazo-busd').orphan_queue.arguments) == {
+        'x-queue-type': 'quorum',
+        'x-overflow': 'reject-publish',
+        'x-max-length': 250_000,
+        'x-max-length-bytes': 268_435_456,
+    }
+
+
+@pytest.mark.parametrize(
+    'queue', [Hub('x').orphan_queue, Hub('x').delay(2.0).queue, asked().dead], ids=lambda q: q.name
+)
+def test_what_holds_copies_never_expires(queue: Queue) -> None:
+    assert 'x-expires' not in dict(queue.arguments)
+
+
+def test_the_header_that_chooses_a_delay_queue_is_one_that_the_broker_looks_at() -> None:
+    assert not DELAY_HEADER.startswith('x-')
+
+
+def test_a_classic_delay_queue_has_no_strategy_that_it_does_not_know() -> None:
+    queue = Hub('wazo-busd').delay(2.0).queue
+    arguments = {name: value for name, value in queue.arguments if name != 'x-dead-letter-strategy'}
+
+    assert dict(queue.as_classic().arguments) == arguments | {'x-queue-type': 'classic'}
+
+
+def test_the_bounds_of_a_handler_queue_can_be_asked_for() -> None:
+    wanted = asked(QueueConfig(max_length=10, max_bytes=2_097_152))
+
+    assert (wanted.max_length, wanted.max_bytes) == (10, 2_097_152)
+
+
+def test_a_handler_has_the_delays_that_are_asked_for() -> None:
+    assert Hub('x').handler_queue('fax', ['#'], QueueConfig(), [2.0, 4.0]).delays_seconds == (2.0, 4.0)
 
 
 def test_both_queues_are_of_the_kind_and_size_that_is_configured() -> None:
@@ -107,6 +214,7 @@ def test_a_topology_is_a_value() -> None:
         (asked(), 'patterns'),
         (asked().queue, 'arguments'),
         (Hub('x'), 'namespace'),
+        (Hub('x').delay(2.0), 'milliseconds'),
         (Hub('x').exchange, 'type'),
         (UPSTREAMS[0], 'routing_key'),
     ],

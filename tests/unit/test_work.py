@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextvars import copy_context
 
-from tests.unit.rig import make_work
+from tests.unit.rig import Settlements, make_delivery, make_history, make_work
 from wazo_busd.work import Work, current_work
 
 
@@ -15,6 +16,40 @@ async def test_new_work_has_not_begun() -> None:
     work = make_work()
 
     assert (work.started_at, work.duration_seconds, work.emitted) == (0.0, 0.0, 0)
+
+
+async def test_work_that_comes_for_the_first_time_has_never_been_tried() -> None:
+    work = make_work()
+
+    assert (work.first_at, work.first_error, work.rounds) == (0.0, '', 0)
+
+
+async def test_work_that_has_come_back_knows_what_was_tried() -> None:
+    history = make_history(rounds=3, first_at=1.0, first_error='ValueError: it does not fit')
+    work = make_work(delivery=make_delivery(Settlements(), history=history))
+
+    assert (work.first_at, work.first_error, work.rounds) == (1.0, 'ValueError: it does not fit', 3)
+
+
+async def test_what_stands_for_work_that_was_abandoned_is_at_the_same_event() -> None:
+    work = make_work(in_lane=True)
+    work.first_at, work.first_error, work.is_suspect, work.is_late = 1.0, 'ValueError', True, True
+    work.started_at, work.held_since = time.time(), 2.0
+
+    fresh = work.afresh()
+
+    for name in ('handler', 'event', 'call', 'delivery', 'in_lane', 'first_at', 'first_error', 'held_since'):
+        assert getattr(fresh, name) == getattr(work, name)
+    assert (fresh.is_suspect, fresh.is_late, fresh.started_at) == (True, True, work.started_at)
+
+
+async def test_what_stands_for_work_that_was_abandoned_holds_nothing_of_it() -> None:
+    work = make_work()
+    work.thread, work.slot, work.is_abandoned, work.emitted = object(), 4096, True, 3
+
+    fresh = work.afresh()
+
+    assert (fresh.thread, fresh.slot, fresh.is_abandoned, fresh.emitted) == (None, -1, False, 0)
 
 
 async def test_outside_handlers_there_is_no_work() -> None:

@@ -3,6 +3,8 @@
 """The bus on RabbitMQ. It knows handlers' queues and nothing of plugins."""
 
 from wazo_busd.amqp.bus import AmqpBus
+from wazo_busd.amqp.dead_letters import ORPHANS, DeadLetter, DeadLetters
+from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.amqp.upstream import publish_upstream
 
-__all__ = ['AmqpBus', 'publish_upstream']
+__all__ = ['ORPHANS', 'AmqpBus', 'DeadLetter', 'DeadLetters', 'Ledger', 'publish_upstream']

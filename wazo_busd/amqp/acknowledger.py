@@ -6,20 +6,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections import deque
+from collections.abc import Iterable
 
 import structlog
 from aiormq.abc import AbstractChannel
 
+from wazo_busd.amqp.copies import Copies
 from wazo_busd.amqp.window import STRAGGLER_SECONDS, Window
-from wazo_busd.delivery import Delivery
+from wazo_busd.delivery import Delivery, History
 from wazo_busd.outcome import Reason
 from wazo_busd.tasks import is_cancelled
 
 log = structlog.stdlib.get_logger(__name__)
-
-Bury = Callable[[Delivery, Reason], Awaitable[None]]
-"""Publishes a dead letter; returns when it is confirmed."""
 
 
 class ChannelAcknowledger:
@@ -28,76 +27,89 @@ class ChannelAcknowledger:
     Args:
         channel: the channel that delivers.
         prefetch: how many deliveries it may have open.
-        bury: publishes a dead letter.
+        copies: makes the copies of its handler's events.
     """
 
-    def __init__(self, channel: AbstractChannel, prefetch: int, bury: Bury) -> None:
+    def __init__(self, channel: AbstractChannel, prefetch: int, copies: Copies) -> None:
         self._channel = channel
+        self._prefetch = prefetch
         self._window = Window(prefetch)
-        self._bury = bury
+        self._copies = copies
         self._flushing: asyncio.Task[None] | None = None
         self._straggling: asyncio.TimerHandle | None = None
-        self._burying: set[asyncio.Task[None]] = set()
+        self._returned: deque[int] = deque()
+        """What is to be given back, by delivery tag."""
         self._closed = False
 
-    def came(self, tag: int) -> None:
+    def came(self, delivery: Delivery) -> None:
         """Note a delivery, before it goes anywhere."""
-        self._window.came(tag)
+        self._window.came(delivery)
 
     def ack(self, delivery: Delivery) -> None:
         """The event is done with."""
         if self._closed:
             # The broker has it back already and gives it out again: there is nobody to tell.
             return
-        self._window.finished(delivery.tag, time.monotonic())
+        self._window.finished(delivery, time.monotonic())
         self._schedule()
+
+    def postpone(self, delivery: Delivery, history: History) -> None:
+        """Put a copy into a delay queue; when it is confirmed, acknowledge."""
+        self._copies.postpone(delivery, history)
 
     def dead_letter(self, delivery: Delivery, reason: Reason) -> None:
         """Keep a copy with the reason; when it is confirmed, acknowledge."""
-        if self._closed:
-            # The event is given out again and fails again: that try will be the one that is kept.
-            return
-        task = asyncio.create_task(self._dead_letter(delivery, reason), name=f'dead-letter/{reason.handler}')
-        self._burying.add(task)
-        task.add_done_callback(self._burying.discard)
+        self._copies.bury(delivery, reason)
 
     def leave(self, delivery: Delivery) -> None:
         """Tell nothing: when the channel closes, the broker gives the event out again."""
 
-    async def settle_all(self, timeout_seconds: float) -> None:
-        """Wait for the dead letters that are on their way, then acknowledge everything that is finished.
+    def give_back(self, delivery: Delivery) -> None:
+        """Let the broker have the event back now."""
+        if not self._closed:
+            self._window.remove(delivery.tag)
+            self._returned.append(delivery.tag)
+            self._schedule()
 
-        Args:
-            timeout_seconds: how long to wait for dead letters; those not confirmed by then are given out again.
-        """
-        if self._burying:
-            await asyncio.wait(self._burying, timeout=timeout_seconds)
+    def replace(self, old: Delivery, new: Delivery) -> None:
+        """From now on `new` stands where `old` stood, under the same tag."""
+        if not self._closed:
+            self._window.replace(old.tag, new)
+
+    def unsettled(self) -> Iterable[Delivery]:
+        """What was never acknowledged: all of it comes again once the channel is gone."""
+        return self._window.unsettled
+
+    def doubtful(self) -> Iterable[Delivery]:
+        """What was acknowledged last: some of it comes again, perhaps."""
+        return self._window.doubtful
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the broker may give out no more before something is acknowledged."""
+        return self.open >= self._prefetch
+
+    @property
+    def open(self) -> int:
+        """How many deliveries are here that are not finished."""
+        return self._window.open
+
+    def oldest_seconds(self) -> float:
+        """How long the delivery that has waited longest is here."""
+        return self._window.oldest_seconds(time.time())
+
+    async def settle_all(self) -> None:
+        """Acknowledge everything that is finished."""
         if self._flushing is not None:
             await asyncio.wait([self._flushing])
         if not self._closed:
             await self._send(all_finished=True)
 
     def close(self) -> None:
-        """The channel is gone: what is not acknowledged now never will be."""
+        """The channel is gone: what is not acknowledged now never will be by it."""
         self._closed = True
         if self._straggling is not None:
             self._straggling.cancel()
-        for task in self._burying:
-            task.cancel()
-
-    async def _dead_letter(self, delivery: Delivery, reason: Reason) -> None:
-        try:
-            await self._bury(delivery, reason)
-        except Exception:
-            # A mistake of ours: what a broker refuses is tried until it is taken. The event must not be lost by it.
-            log.exception(
-                'dead_letter_failed',
-                handler=reason.handler,
-                event_id=reason.event_id,
-                effect='the event is given out again when its channel is closed',
-            )
-            return
-        self.ack(delivery)
 
     def _schedule(self) -> None:
         if self._flushing is None:
@@ -108,7 +120,7 @@ class ChannelAcknowledger:
             await self._send(all_finished=False)
         finally:
             self._flushing = None
-        if self._window.waiting and self._straggling is None and not self._closed:
+        if (self._window.waiting or self._returned) and self._straggling is None and not self._closed:
             self._straggling = asyncio.get_running_loop().call_later(STRAGGLER_SECONDS, self._flush_stragglers)
 
     def _flush_stragglers(self) -> None:
@@ -117,16 +129,18 @@ class ChannelAcknowledger:
             self._schedule()
 
     async def _send(self, *, all_finished: bool) -> None:
-        for tag, multiple in self._window.acknowledgements(time.monotonic(), all_finished=all_finished):
-            if self._closed:
-                # On a channel that we have closed, or whose number is used again, the broker ends the connection.
-                return
-            try:
+        try:
+            # These first: one acknowledgement for many would take what is to be given back along.
+            while self._returned and not self._closed:
+                await self._channel.basic_nack(self._returned.popleft(), requeue=True, wait=False)
+            for tag, multiple in self._window.acknowledgements(time.monotonic(), all_finished=all_finished):
+                if self._closed:
+                    # On a channel that we have closed, or whose number is used again, the broker ends the connection.
+                    return
                 await self._channel.basic_ack(tag, multiple=multiple, wait=False)
-            except (Exception, asyncio.CancelledError) as error:
-                if is_cancelled():
-                    raise
-                # The channel died under us; its consumer notices and opens another one.
-                log.debug('acknowledgement_lost', error=repr(error))
-                self._closed = True
-                return
+        except (Exception, asyncio.CancelledError) as error:
+            if is_cancelled():
+                raise
+            # The channel died under us; its consumer notices and opens another one.
+            log.debug('acknowledgement_lost', error=repr(error))
+            self._closed = True

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from functools import partial
@@ -16,25 +15,23 @@ import structlog
 from pamqp.commands import Basic
 
 from wazo_busd.amqp.backoff import Backoff
-from wazo_busd.amqp.connection import Link, connect
+from wazo_busd.amqp.connection import Link, Unreachable, connect
 from wazo_busd.amqp.consumer import Consumer
-from wazo_busd.amqp.dead_letter import properties_of
-from wazo_busd.amqp.declaration import Declarer, control, has_quorum_queues
-from wazo_busd.amqp.hub_watch import HubWatch
+from wazo_busd.amqp.copies import Copies
+from wazo_busd.amqp.declaration import Declarer, has_quorum_queues
+from wazo_busd.amqp.gaps import QueueGaps
 from wazo_busd.amqp.ledger import Ledger
-from wazo_busd.amqp.probe import Probe
-from wazo_busd.amqp.publisher import Publisher, Rejected, Unroutable, Unsendable
-from wazo_busd.bus import BusStatus
+from wazo_busd.amqp.probe import probed
+from wazo_busd.amqp.publisher import Publisher, Unroutable
+from wazo_busd.amqp.upkeep import Upkeep
+from wazo_busd.bus import BusStatus, Gap
 from wazo_busd.config import BusConfig
-from wazo_busd.delivery import Accept, Delivery, Lost
+from wazo_busd.delivery import Accept, Lost
 from wazo_busd.errors import BusError
-from wazo_busd.outcome import Reason
 from wazo_busd.tasks import is_cancelled
 from wazo_busd.topology import HandlerQueue
 
 _STEADY_SECONDS = 5.0
-_COMPLAINT_SECONDS = 60.0
-_RENEWAL_SECONDS = 86_400.0
 _PERSISTENT = 2
 
 log = structlog.stdlib.get_logger(__name__)
@@ -47,22 +44,31 @@ class AmqpBus:
         config: where the broker is.
         state_dir: where the ledger of bindings is kept.
         on_change: called when the status is another.
+        on_gap: told of a time in which events can have been lost.
     """
 
-    def __init__(self, config: BusConfig, state_dir: Path, on_change: Callable[[], None]) -> None:
-        host, port = config.addresses()[0]
-        ledger = Ledger(state_dir / 'bindings.json', f'{host}:{port} {config.vhost} {config.namespace}')
+    def __init__(
+        self,
+        config: BusConfig,
+        state_dir: Path,
+        on_change: Callable[[], None],
+        on_gap: Callable[[Gap], None] = lambda gap: None,
+    ) -> None:
+        self._ledger = Ledger(state_dir, config)
         self._config = config
         self._on_change = on_change
-        self._declarer = Declarer(config, ledger, self._tell_of_upstreams)
+        self._on_gap = on_gap
+        self._declarer = Declarer(config, self._ledger, self._tell_of_upstreams)
         self._publisher = Publisher(config, 'wazo-busd: publishing')
         self._consumers: dict[str, Consumer] = {}
         self._link: Link | None = None
         self._summary = 'not connected yet'
-        self._kept: set[str] | None = None
-        """The queues whose bindings stay; `None` before anybody said."""
+        self._upkeep = Upkeep(self._consumers, declarer=self._declarer, ledger=self._ledger, on_gap=on_gap)
         self._quorum_known = False
-        self._complained_at: dict[str, float] = {}
+        self._connected_until = self._ledger.seen_at
+        """When the broker was last there, Unix seconds."""
+        self._was_down = False
+        """Whether nobody listened at the broker's address since then."""
         self._closing = asyncio.Event()
 
     async def run(self) -> None:
@@ -72,6 +78,7 @@ class AmqpBus:
         try:
             while not self._closing.is_set():
                 error = await self._until_closing(self._once(backoff))
+                self._was_down |= isinstance(error, Unreachable)
                 self._tell(False, f'{error}' if error else 'disconnected')
                 await self._pause(backoff.delay_seconds(error))
         finally:
@@ -80,18 +87,37 @@ class AmqpBus:
 
     def attach(self, queue: HandlerQueue, accept: Accept | None, lost: Lost | None = None) -> None:
         """See `wazo_busd.bus.Bus.attach`."""
+        copies = Copies(
+            queue.handler,
+            queue.delays_seconds,
+            hub=self._declarer.hub,
+            publisher=self._publisher,
+            declare=partial(self._upkeep.declare_for_copies, queue),
+        )
         consumer = Consumer(
             queue,
             accept,
             lost,
             declarer=self._declarer,
-            bury=self._bury,
+            copies=copies,
+            gaps=QueueGaps(
+                queue.handler,
+                max_length=queue.max_length,
+                max_bytes=queue.max_bytes,
+                report=self._on_gap,
+                seen_at=time.time() if self._link is not None else self._connected_until,
+            ),
             prefetch=self._config.prefetch,
             on_change=self._on_change,
         )
         self._consumers[queue.handler] = consumer
         if self._link is not None:
             consumer.connect(self._link)
+        self._upkeep.want_delays()
+
+    def limit(self, handler: str, count: int | None, reason: str) -> None:
+        """See `wazo_busd.bus.Bus.limit`."""
+        self._consumers[handler].limit(count, reason)
 
     async def cancel(self, handler: str) -> None:
         """See `wazo_busd.bus.Bus.cancel`."""
@@ -105,9 +131,8 @@ class AmqpBus:
 
     async def keep_only(self, handlers: Collection[str]) -> None:
         """See `wazo_busd.bus.Bus.keep_only`."""
-        self._kept = {self._declarer.hub.queue_name(handler) for handler in handlers}
-        if self._link is not None:
-            await self._forget_others(self._link)
+        queues = {self._declarer.hub.queue_name(handler) for handler in handlers}
+        await self._upkeep.keep_only(queues, self._link)
 
     async def publish(self, routing_key: str, body: bytes, headers: Mapping[str, Any]) -> None:
         """See `wazo_busd.bus.Bus.publish`."""
@@ -151,7 +176,8 @@ class AmqpBus:
         try:
             await self._learn_queue_types()
             link = await connect(self._config, 'wazo-busd: consuming')
-            await self._declarer.declare_hub(link)
+            async with probed(link):
+                await self._declarer.declare_hub(link)
             await self._live(link, backoff)
             return None
         except BusError as error:
@@ -186,63 +212,40 @@ class AmqpBus:
         """Consume over a connection until it is lost or we close."""
         began = time.monotonic()
         self._link = link
-        await self._forget_others(link)
+        async with probed(link):
+            await self._upkeep.forget_others(link)
         for consumer in self._consumers.values():
             consumer.connect(link)
         self._tell(True, self._connected_to(link))
-        watch = HubWatch(link, self._declarer, partial(self._declare_all, link))
+        if self._was_down:
+            self._on_gap(Gap('', self._connected_until, time.time(), 'the broker was down: no service could publish'))
+            self._was_down = False
         lost = asyncio.create_task(link.lost(), name='watch the connection')
-        tasks: list[asyncio.Task[Any]] = [
-            lost,
-            asyncio.create_task(self._closing.wait(), name='closing'),
-            asyncio.create_task(Probe(link, watch.look).run(), name='probe'),
-            asyncio.create_task(watch.run(), name='watch the hub'),
-            asyncio.create_task(self._renew(link), name='renew the queues'),
-        ]
+        closing = asyncio.create_task(self._closing.wait(), name='closing')
+        tasks: list[asyncio.Task[Any]] = [lost, closing, *self._upkeep.begin(link)]
         try:
             await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
+            self._upkeep.end()
+            self._connected_until = time.time()
         if not self._closing.is_set():
             log.warning('connection_lost', broker=link.address, reason=lost.result() if not lost.cancelled() else '')
         if time.monotonic() - began >= _STEADY_SECONDS:
             backoff.reset()
 
-    async def _renew(self, link: Link) -> None:
-        """Declare the queues anew every day: only that, or a consumer, keeps one that expires."""
-        while True:
-            await asyncio.sleep(_RENEWAL_SECONDS)
-            await self._declare_all(link)
-
-    async def _forget_others(self, link: Link) -> None:
-        if self._kept is None:
-            return
-        try:
-            for name in self._declarer.known_queues():
-                if name not in self._kept:
-                    await self._declarer.forget_queue(link, name)
-                    await self._declare_again_if_attached(name)
-        except (Exception, asyncio.CancelledError) as error:
-            if is_cancelled():
-                raise
-            log.warning('bindings_not_removed', error=str(error), effect='the next connection tries again')
-
-    async def _declare_again_if_attached(self, queue: str) -> None:
-        """A handler that came back while its bindings were taken away gets them again."""
-        for consumer in list(self._consumers.values()):
-            if consumer.queue.queue.name == queue:
-                await self._declare_again(consumer.queue.handler)
-
     async def _learn_queue_types(self) -> None:
         """Find out, once, whether the broker has quorum queues, on a connection that may be lost."""
-        wanted = next((c.queue for c in self._consumers.values() if c.queue.queue.is_quorum), None)
-        if self._quorum_known or wanted is None:
+        if self._quorum_known or not any(
+            each.queue.queue.is_quorum or each.queue.delays_seconds for each in self._consumers.values()
+        ):
             return
         link = await connect(self._config, 'wazo-busd: trying quorum queues')
         try:
-            self._declarer.quorum = await has_quorum_queues(link, wanted)
+            async with probed(link):
+                self._declarer.quorum = await has_quorum_queues(link, self._declarer.hub.orphan_queue)
         finally:
             await link.close()
         # Where they are refused it is asked again on the next connection: the cure needs no restart of ours.
@@ -254,52 +257,6 @@ class AmqpBus:
                 effect='handlers run on classic queues, which lose events when the broker crashes',
                 hint='rabbitmqctl enable_feature_flag all',
             )
-
-    async def _bury(self, delivery: Delivery, reason: Reason) -> None:
-        """Publish a dead letter until it is confirmed."""
-        properties = properties_of(delivery, reason)
-        backoff = Backoff()
-        while True:
-            try:
-                await self._publisher.publish(self._declarer.hub.dead.name, reason.handler, delivery.body, properties)
-                return
-            except Unsendable:
-                spare = properties_of(delivery, reason, is_spare=True)
-                if properties == spare:
-                    raise
-                properties = spare
-                continue
-            except Unroutable:
-                await self._declare_again(reason.handler)
-            except Rejected as error:
-                self._complain(reason.handler, error)
-            await backoff.wait(None)
-
-    def _complain(self, handler: str, error: BusError) -> None:
-        """Say that a dead-letter queue is full; once a minute, as every letter that waits has to say it."""
-        now = time.monotonic()
-        if now - self._complained_at.get(handler, -math.inf) >= _COMPLAINT_SECONDS:
-            self._complained_at[handler] = now
-            log.error('dead_letter_not_taken', handler=handler, error=error.text, effect='its handler waits')
-
-    async def _declare_all(self, link: Link) -> None:
-        """Bring everything back, after somebody deleted an exchange and all bindings with it."""
-        await self._declarer.declare_hub(link)
-        for handler in list(self._consumers):
-            await self._declare_again(handler)
-
-    async def _declare_again(self, handler: str) -> None:
-        """Bring back what somebody deleted of a handler's queues and bindings."""
-        consumer, link = self._consumers.get(handler), self._link
-        if consumer is None or link is None:
-            return
-        try:
-            async with control(link) as channel:
-                await self._declarer.declare_queue(channel, consumer.queue)
-        except (Exception, asyncio.CancelledError) as error:
-            if is_cancelled():
-                raise
-            log.warning('queue_not_declared_again', handler=handler, error=str(error))
 
     def _connected_to(self, link: Link) -> str:
         refused = '' if self._declarer.quorum else ', which refuses quorum queues: rabbitmqctl enable_feature_flag all'

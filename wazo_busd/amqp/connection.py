@@ -19,6 +19,8 @@ from wazo_busd.errors import BusError
 
 _TIMEOUT_SECONDS = 5.0
 _CLOSE_SECONDS = 2.0
+_COPY_ROOM = 131_072
+"""Bytes that the body of a copy can have more than that of its event: the properties follow it where they are large."""
 
 
 class Unreachable(BusError):
@@ -91,6 +93,20 @@ class Link:
         self.transport.abort()
 
 
+async def close_channel(channel: AbstractChannel) -> None:
+    """Close a channel, unless it is closed.
+
+    A task of its own does it, and goes on if ours is cancelled. The library swallows a cancellation that comes
+    meanwhile, so that whoever waits for the end of the task would do so for ever; or it gives the number of a channel
+    that is still open to the next one, over which the broker ends the connection.
+    """
+    if channel.is_closed:
+        return
+    closing = asyncio.create_task(channel.close(None), name='close a channel')
+    closing.add_done_callback(lambda task: task.cancelled() or task.exception())
+    await asyncio.wait([closing])
+
+
 async def connect(config: BusConfig, name: str) -> Link:
     """Open a connection to the first of the configured brokers that takes it.
 
@@ -106,7 +122,7 @@ async def connect(config: BusConfig, name: str) -> Link:
     for host, port in config.addresses():
         address = f'[{host}]:{port}' if ':' in host else f'{host}:{port}'
         transport = Transport(
-            body_limit=config.max_body_size,
+            body_limit=config.max_body_size + _COPY_ROOM,
             tls=tls,
             server_name=config.tls.server_name if config.tls else None,
             heartbeat_seconds=config.heartbeat,

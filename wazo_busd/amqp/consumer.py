@@ -5,27 +5,39 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import structlog
 from aiormq.abc import AbstractChannel
 
-from wazo_busd.amqp.acknowledger import Bury, ChannelAcknowledger
+from wazo_busd.amqp.acknowledger import ChannelAcknowledger
+from wazo_busd.amqp.arrival import first_hand, returned
 from wazo_busd.amqp.backoff import Backoff
-from wazo_busd.amqp.connection import Link
-from wazo_busd.amqp.declaration import REFUSALS, Declarer, StaysClassic
+from wazo_busd.amqp.connection import Link, close_channel
+from wazo_busd.amqp.copies import Copies
+from wazo_busd.amqp.declaration import REFUSALS, Declarer, QueueGone, StaysClassic
 from wazo_busd.amqp.frames import Cut
-from wazo_busd.amqp.properties import WireProperties
+from wazo_busd.amqp.gaps import QueueGaps
 from wazo_busd.bus import NOT_STARTED, ConsumerState, ConsumerStatus
-from wazo_busd.delivery import Accept, Delivery, Lost
+from wazo_busd.delivery import Accept, Lost
 from wazo_busd.errors import BusError
 from wazo_busd.tasks import is_cancelled
 from wazo_busd.topology import HandlerQueue
 
 _TAG = 'wazo-busd'
 _CANCEL_SECONDS = 5.0
+_CONSUME_SECONDS = 10.0
+"""A quorum queue without a leader answers nothing; then it is tried again, and told."""
+
+_LOOK_SECONDS = 30.0
+_NARROW_SECONDS = 1.0
+_HELD_SECONDS = 600.0
+"""What waits here for longer is given back and taken anew: after 1,800 seconds RabbitMQ ends a channel over it, unless
+it is configured otherwise (consumer_timeout)."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -38,7 +50,8 @@ class Consumer:
         accept: where its deliveries go; `None` only declares the queue and lets them gather.
         lost: told when a channel is gone, whose deliveries come again.
         declarer: declares the queue.
-        bury: publishes a dead letter.
+        copies: makes the copies of its events.
+        gaps: told what is seen of its queue.
         prefetch: how many deliveries may be unacknowledged.
         on_change: called when the status is another.
     """
@@ -50,7 +63,8 @@ class Consumer:
         lost: Lost | None = None,
         *,
         declarer: Declarer,
-        bury: Bury,
+        copies: Copies,
+        gaps: QueueGaps,
         prefetch: int,
         on_change: Callable[[], None],
     ) -> None:
@@ -59,13 +73,22 @@ class Consumer:
         self._accept = accept
         self._lost = lost
         self._declarer = declarer
-        self._bury = bury
+        self._copies = copies
+        self._gaps = gaps
+        self._returns = declarer.hub.returns.name.encode()
         self._prefetch = prefetch
         self._on_change = on_change
         self._task: asyncio.Task[None] | None = None
-        self._channel: AbstractChannel | None = None
         self._acknowledger: ChannelAcknowledger | None = None
         self._wanted = True
+        self._limit: int | None = None
+        self._reason = ''
+        """Why there is a limit."""
+        self._told = asyncio.Event()
+        """Set when it is to take more or less than before."""
+        self._at_rest = asyncio.Event()
+        """Set while nothing can come."""
+        self._at_rest.set()
 
     def connect(self, link: Link) -> None:
         """Begin to consume over a connection."""
@@ -81,31 +104,39 @@ class Consumer:
         if self._wanted:
             self._become(ConsumerState.WAITING)
 
+    def limit(self, count: int | None, reason: str) -> None:
+        """Take no more than `count` deliveries at a time from soon on; `None` is the prefetch, 0 is none."""
+        if (count, reason) != (self._limit, self._reason):
+            self._limit, self._reason = count, reason
+            self._told.set()
+
     async def cancel(self) -> None:
         """Take no more deliveries; when this returns, the last one has come."""
         self._wanted = False
-        channel, acknowledger = self._channel, self._acknowledger
+        self._told.set()
         self._become(ConsumerState.CANCELLED)
-        if channel is None or acknowledger is None:
+        if self._acknowledger is None:
             await self.disconnect()
             return
         try:
-            await channel.basic_cancel(_TAG, timeout=_CANCEL_SECONDS)
-        except (Exception, asyncio.CancelledError) as error:
-            if is_cancelled():
-                raise
+            async with asyncio.timeout(_CANCEL_SECONDS):
+                await self._at_rest.wait()
+        except TimeoutError:
             # Without the channel nothing more can come.
-            log.debug('cancel_failed', handler=self.queue.handler, error=repr(error))
+            log.debug('cancel_failed', handler=self.queue.handler)
+            await self.disconnect()
 
     async def settle(self, timeout_seconds: float) -> None:
         """Acknowledge what is finished and give the rest back, by closing the channel.
 
         Args:
-            timeout_seconds: how long to wait for dead letters to be confirmed.
+            timeout_seconds: how long to wait for copies to be confirmed.
         """
+        await self._copies.settled(timeout_seconds)
         if self._acknowledger is not None:
-            await self._acknowledger.settle_all(timeout_seconds)
+            await self._acknowledger.settle_all()
         await self.disconnect()
+        self._copies.close()
 
     async def _serve(self, link: Link) -> None:
         """Consume until cancelled; a channel that is closed or refused is tried again with growing pauses."""
@@ -115,8 +146,11 @@ class Consumer:
             began = time.monotonic()
             try:
                 channel = await link.open_channel()
-                await self._consume(link, channel)
-            except StaysClassic:
+                await self._use(link, channel)
+            except (StaysClassic, _Recycled):
+                continue
+            except QueueGone:
+                self._gaps.gone('its queue was gone, with what was in it')
                 continue
             except BusError as error:
                 self._refused(error)
@@ -128,34 +162,44 @@ class Consumer:
             finally:
                 if channel is not None:
                     await _close(channel)
+                    # Only now: until then deliveries come, which the library may not see.
+                    link.transport.cutter.untap(channel.number)
             if time.monotonic() - began > 10.0:
                 backoff.reset()
             await backoff.wait(None)
 
-    async def _consume(self, link: Link, channel: AbstractChannel) -> None:
+    async def look(self, channel: AbstractChannel) -> None:
+        """See how full the queue is, if it may be: a handler that keeps up needs no look.
+
+        Args:
+            channel: one that may be lost.
+
+        Raises:
+            aiormq.exceptions.ChannelNotFoundEntity: the queue is not there.
+        """
+        acknowledger = self._acknowledger
+        if acknowledger is None or acknowledger.is_full or self._limit is not None or self._gaps.is_full:
+            self._gaps.seen((await channel.queue_declare(self.queue.queue.name, passive=True)).message_count or 0)
+
+    async def _use(self, link: Link, channel: AbstractChannel) -> None:
         """Declare, consume, and return when the broker ends it."""
-        queue = await self._declarer.declare_queue(channel, self.queue)
+        queue, count = await self._declarer.declare_queue(channel, self.queue)
+        self._gaps.seen(count)
         if self._accept is None:
             self._become(ConsumerState.WAITING, NOT_STARTED)
             await asyncio.wait([asyncio.ensure_future(channel.closing)])
             return
-        await channel.basic_qos(prefetch_count=self._prefetch)
-        acknowledger = ChannelAcknowledger(channel, self._prefetch, self._bury)
+        acknowledger = ChannelAcknowledger(channel, self._prefetch, self._copies)
         cancelled = asyncio.Event()
         channel.on_consumer_cancel_callbacks.add(lambda _: cancelled.set())
-        link.transport.cutter.tap(channel.number, _TAG, partial(self._deliver, self._accept, acknowledger))
-        waiting = [asyncio.ensure_future(channel.closing), asyncio.create_task(cancelled.wait())]
-        self._channel, self._acknowledger = channel, acknowledger
+        deliver = partial(self._deliver, self._accept, acknowledger)
+        ended = [asyncio.ensure_future(channel.closing), asyncio.create_task(cancelled.wait())]
+        self._acknowledger = acknowledger
         try:
-            # The younger consumer goes first: one whose connection is half open is still alive to the broker.
-            await channel.basic_consume(
-                queue.name, _untapped, consumer_tag=_TAG, arguments={'x-priority': int(time.time())}
-            )
-            if self._wanted:
-                self._become(ConsumerState.CONSUMING)
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            tap = partial(link.transport.cutter.tap, channel.number, sink=deliver)
+            await self._consume(channel, queue.name, acknowledger, tap, ended)
             if cancelled.is_set():
-                # The queue was deleted.
+                self._gaps.gone('its queue was deleted, with what was in it')
                 self._declarer.forget_kind(self.queue)
             if self._wanted:
                 self._become(ConsumerState.WAITING, 'the broker closed the channel or cancelled the consumer')
@@ -163,29 +207,89 @@ class Consumer:
         except REFUSALS as error:
             raise self._declarer.explained(error, f'the queue {queue.name}') from None
         finally:
-            waiting[1].cancel()
-            link.transport.cutter.untap(channel.number)
+            ended[1].cancel()
             acknowledger.close()
-            self._channel = self._acknowledger = None
+            self._acknowledger = None
+            self._at_rest.set()
             if self._lost is not None:
                 # Before the next channel brings the same events again.
                 self._lost(acknowledger)
 
+    async def _consume(
+        self,
+        channel: AbstractChannel,
+        queue: str,
+        acknowledger: ChannelAcknowledger,
+        tap: Callable[[str], None],
+        ended: list[asyncio.Future[Any]],
+    ) -> None:
+        """Take as much as is wanted, until the broker ends it."""
+        tags = itertools.chain([_TAG], (f'{_TAG}.{number}' for number in itertools.count(2)))
+        while not any(each.done() for each in ended):
+            self._told.clear()
+            most = (self._prefetch if self._limit is None else self._limit) if self._wanted else 0
+            # What an earlier consumer of this channel has left here is part of it.
+            count = max(1, most - acknowledger.open) if most else 0
+            # RabbitMQ 3.10 gives a consumer what an earlier one of its tag has left here again, or crashes over it.
+            tag = next(tags)
+            if count:
+                # A prefetch is of the consumers that come after it, so another one wants a new consumer.
+                await channel.basic_qos(prefetch_count=count)
+                if self._told.is_set():
+                    continue
+                self._at_rest.clear()
+                tap(tag)
+                await _consume(channel, queue, tag)
+            else:
+                self._at_rest.set()
+            if self._wanted:
+                self._become(ConsumerState.CONSUMING if count else ConsumerState.PAUSED, self._reason)
+            await self._until_told(acknowledger, ended, most // 2 if count < most // 2 else None)
+            if count and not any(each.done() for each in ended):
+                await channel.basic_cancel(tag, timeout=_CANCEL_SECONDS)
+
+    async def _until_told(
+        self, acknowledger: ChannelAcknowledger, ended: list[asyncio.Future[Any]], few: int | None
+    ) -> None:
+        """Wait until it is to take more or less, or can take nothing any more.
+
+        Args:
+            acknowledger: the acknowledger of the channel.
+            ended: what ends it.
+            few: with so few deliveries open it can take more than it asked for; `None` if it asked for enough.
+
+        Raises:
+            _Recycled: something has waited here for so long that the broker would soon end the channel for it.
+        """
+        told = asyncio.create_task(self._told.wait())
+        try:
+            while not (told.done() or any(each.done() for each in ended)):
+                timeout = _LOOK_SECONDS if few is None else _NARROW_SECONDS
+                await asyncio.wait([told, *ended], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+                if few is not None and acknowledger.open <= few:
+                    return
+                if acknowledger.oldest_seconds() > _HELD_SECONDS:
+                    log.info('channel_recycled', handler=self.queue.handler, effect='what it holds is given out anew')
+                    raise _Recycled
+        finally:
+            told.cancel()
+
     def _deliver(self, accept: Accept, acknowledger: ChannelAcknowledger, cuts: list[Cut]) -> None:
+        if acknowledger is not self._acknowledger:
+            # The channel is being closed, and the broker gives these out again.
+            return
         now = time.time()
+        self._gaps.came(len(cuts), sum([cut.size for cut in cuts]))
         for cut in cuts:
-            acknowledger.came(cut.tag)
-            delivery = Delivery(
-                cut.tag,
-                body=cut.body,
-                size=cut.size,
-                exchange=cut.exchange.decode('utf-8', 'backslashreplace'),
-                routing_key=cut.routing_key.decode('utf-8', 'backslashreplace'),
-                properties=WireProperties(cut.properties),
-                redelivered=cut.redelivered,
-                received_at=now,
-                acknowledger=acknowledger,
-            )
+            number: object = None
+            if cut.exchange == self._returns:
+                delivery, number = returned(cut, acknowledger, now)
+            else:
+                delivery = first_hand(cut, acknowledger, now)
+            acknowledger.came(delivery)
+            if number is not None and self._copies.is_double(number, redelivered=cut.redelivered):
+                delivery.close()
+                continue
             try:
                 accept(delivery)
             except Exception:
@@ -193,15 +297,36 @@ class Consumer:
                 log.exception('delivery_not_accepted', handler=self.queue.handler, effect='the event is not settled')
 
     def _refused(self, error: BusError) -> None:
-        if self.status.detail != str(error):
+        if self._wanted and self.status.detail != str(error):
             log.error('queue_refused', handler=self.queue.handler, error=error.text, hint=error.cure)
         self._become(ConsumerState.REFUSED, str(error))
 
     def _become(self, state: ConsumerState, detail: str = '') -> None:
         status = ConsumerStatus(state, detail)
-        if status != self.status:
+        # What was cancelled stays so, whatever becomes of its channel.
+        if status != self.status and (self._wanted or state is ConsumerState.CANCELLED):
             self.status = status
             self._on_change()
+
+
+async def _consume(channel: AbstractChannel, queue: str, tag: str) -> None:
+    try:
+        # The younger consumer goes first: one whose connection is half open is still alive to the broker.
+        await channel.basic_consume(
+            queue,
+            _untapped,
+            consumer_tag=tag,
+            arguments={'x-priority': int(time.time())},
+            timeout=_CONSUME_SECONDS,
+        )
+    except TimeoutError as error:
+        # A quorum queue without a leader answers nobody: RabbitMQ lost it when it was killed, or most nodes are away.
+        text = f'RabbitMQ gives nothing out of the queue {queue} and does not say why'
+        raise BusError(text, 'rabbitmqctl list_unresponsive_queues') from error
+
+
+class _Recycled(Exception):
+    """Raised where a channel is given up of our own accord, to be opened anew at once."""
 
 
 async def _untapped(message: object) -> None:
@@ -211,11 +336,9 @@ async def _untapped(message: object) -> None:
 
 async def _close(channel: AbstractChannel) -> None:
     """Close a channel that may be closed, or whose connection may be gone."""
-    if channel.is_closed:
-        return
     try:
         async with asyncio.timeout(_CANCEL_SECONDS):
-            await channel.close(None)
+            await close_channel(channel)
     except (Exception, asyncio.CancelledError) as error:
         if is_cancelled():
             raise

@@ -5,18 +5,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import aiormq.exceptions
 import structlog
 from aiormq.abc import AbstractChannel
 
-from wazo_busd.amqp.connection import Link, permissions
+from wazo_busd.amqp.connection import Link, close_channel, permissions
 from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.config import BusConfig
 from wazo_busd.errors import BusError
-from wazo_busd.topology import UPSTREAMS, Exchange, HandlerQueue, Hub, Queue, Upstream
+from wazo_busd.topology import DELAY_HEADER, UPSTREAMS, Exchange, HandlerQueue, Hub, Queue, Upstream
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -37,6 +38,10 @@ class StaysClassic(BusError):
     """Raised when a queue is there as a classic one: declared again on another channel, it is taken as it is."""
 
 
+class QueueGone(BusError):
+    """Raised when a queue is not there that was there before; the next try makes it."""
+
+
 class Declarer:
     """Declares exchanges, queues and bindings, again on every connection.
 
@@ -54,10 +59,12 @@ class Declarer:
         self._ledger = ledger
         self._on_change = on_change
         self._missing: dict[str, BusError] = {}
+        self._missed: set[str] = set()
+        """The queues that were found gone, and are made next."""
         self._classic: set[str] = set()
 
     async def declare_hub(self, link: Link) -> None:
-        """Declare the hub, bind it to the exchanges of Wazo, and declare where dead letters go.
+        """Declare the hub, bind it to the exchanges of Wazo, and declare where retries and dead letters go.
 
         An upstream that is missing is made, if that is allowed; if not, the other one still serves, and the next call
         tries again.
@@ -65,7 +72,7 @@ class Declarer:
         Raises:
             BusError: the broker refuses the hub itself.
         """
-        for exchange in (self.hub.exchange, self.hub.dead):
+        for exchange in self.hub.exchanges:
             try:
                 async with control(link) as channel:
                     await _declare_exchange(channel, exchange)
@@ -95,7 +102,7 @@ class Declarer:
             if upstream.exchange.name not in self._missing:
                 await channel.exchange_bind(self.hub.exchange.name, upstream.exchange.name, upstream.routing_key)
 
-    async def declare_queue(self, channel: AbstractChannel, wanted: HandlerQueue) -> Queue:
+    async def declare_queue(self, channel: AbstractChannel, wanted: HandlerQueue) -> tuple[Queue, int]:
         """Declare a handler's queue and its dead-letter queue, bind what is asked for and unbind what is not any more.
 
         Args:
@@ -103,16 +110,19 @@ class Declarer:
             wanted: what the handler asks for.
 
         Returns:
-            The queue as it was declared.
+            The queue as it was declared, and how many events wait in it.
 
         Raises:
+            QueueGone: the handler's queue was there before, and is not; told once.
             StaysClassic: one of them is there as a classic queue.
             BusError: the broker refuses one of them.
         """
-        dead = await self._declare(channel, wanted.dead)
-        queue = await self._declare(channel, wanted.queue)
+        await self._look_for(channel, wanted.queue)
+        dead, _ = await self._declare(channel, wanted.dead)
+        queue, count = await self._declare(channel, wanted.queue)
         try:
             await channel.queue_bind(dead.name, self.hub.dead.name, wanted.handler)
+            await channel.queue_bind(queue.name, self.hub.returns.name, wanted.handler)
             old = self._ledger.patterns(queue.name)
             self._ledger.write(queue.name, old | set(wanted.patterns))
             for pattern in wanted.patterns:
@@ -123,23 +133,62 @@ class Declarer:
             self._ledger.write(queue.name, wanted.patterns)
         except REFUSALS as error:
             raise self.explained(error, f'the queue {queue.name}') from None
-        return queue
+        return queue, count
+
+    async def _look_for(self, channel: AbstractChannel, queue: Queue) -> None:
+        """See whether a queue that was bound before is still there.
+
+        Raises:
+            QueueGone: it is not; the channel is closed.
+        """
+        if queue.name in self._missed or not self._ledger.patterns(queue.name):
+            self._missed.discard(queue.name)
+            return
+        try:
+            await channel.queue_declare(queue.name, passive=True)
+        except aiormq.exceptions.ChannelNotFoundEntity:
+            self._missed.add(queue.name)
+            raise QueueGone(f'the queue {queue.name} is gone') from None
+        except REFUSALS as error:
+            raise self.explained(error, f'the queue {queue.name}') from None
+
+    async def declare_delays(self, link: Link, delays_seconds: Iterable[float]) -> None:
+        """Declare the delay queues, and where the retries of handlers that are gone go.
+
+        What the broker refuses is logged: without it, handlers that fail wait until it is there.
+
+        Args:
+            link: the connection.
+            delays_seconds: how long the delay queues hold what is in them.
+        """
+        delays = [self.hub.delay(seconds) for seconds in sorted(set(delays_seconds))]
+        bound = [(each.queue, self.hub.retry.name, _chosen_by(each.milliseconds)) for each in delays]
+        for queue, exchange, arguments in [*bound, (self.hub.orphan_queue, self.hub.orphans.name, {})]:
+            try:
+                with suppress(StaysClassic):
+                    async with control(link) as channel:
+                        await self._declare(channel, queue)
+                async with control(link) as channel:
+                    await channel.queue_bind(queue.name, exchange, '', arguments=arguments)
+            except (BusError, *REFUSALS) as refusal:
+                error = refusal if isinstance(refusal, BusError) else self.explained(refusal, f'the queue {queue.name}')
+                log.error('queue_refused', queue=queue.name, error=error.text, hint=error.cure)
 
     def forget_kind(self, wanted: HandlerQueue) -> None:
         """A handler's queue is gone: the next one is of the kind that the configuration says."""
         self._classic -= {wanted.queue.name, wanted.dead.name}
 
-    async def _declare(self, channel: AbstractChannel, queue: Queue) -> Queue:
+    async def _declare(self, channel: AbstractChannel, queue: Queue) -> tuple[Queue, int]:
         if not self.quorum or queue.name in self._classic:
             queue = queue.as_classic()
         try:
-            await channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
+            declared = await channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
         except REFUSALS as error:
             if queue.is_quorum and _IS_CLASSIC.search(str(error)):
                 self._stay_classic(queue.name)
                 raise StaysClassic(f'the queue {queue.name} is a classic one') from None
             raise self.explained(error, f'the queue {queue.name}') from None
-        return queue
+        return queue, declared.message_count or 0
 
     async def forget_queue(self, link: Link, name: str) -> None:
         """Take away the bindings of a handler that is no longer configured. Its queue stays, with what is in it."""
@@ -249,11 +298,10 @@ async def control(link: Link) -> AsyncIterator[AbstractChannel]:
     try:
         yield channel
     finally:
-        if not channel.is_closed:
-            await channel.close(None)
+        await close_channel(channel)
 
 
-async def has_quorum_queues(link: Link, wanted: HandlerQueue) -> bool:
+async def has_quorum_queues(link: Link, queue: Queue) -> bool:
     """Whether the broker knows quorum queues.
 
     A broker that was upgraded in place can have the feature flag off, and ends the whole connection with an internal
@@ -261,11 +309,11 @@ async def has_quorum_queues(link: Link, wanted: HandlerQueue) -> bool:
 
     Args:
         link: that connection.
-        wanted: a handler's queue, which is to be there anyway.
+        queue: a quorum queue that is to be there anyway.
     """
     try:
         async with control(link) as channel:
-            await channel.queue_declare(wanted.queue.name, durable=True, arguments=dict(wanted.queue.arguments))
+            await channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments))
     except aiormq.exceptions.ConnectionInternalError:
         return False
     except REFUSALS:
@@ -284,4 +332,9 @@ async def _exists(link: Link, exchange: Exchange) -> bool:
 
 
 async def _declare_exchange(channel: AbstractChannel, exchange: Exchange) -> None:
-    await channel.exchange_declare(exchange.name, exchange_type=exchange.type, durable=True)
+    arguments: dict[str, Any] | None = {'alternate-exchange': exchange.alternate} if exchange.alternate else None
+    await channel.exchange_declare(exchange.name, exchange_type=exchange.type, durable=True, arguments=arguments)
+
+
+def _chosen_by(milliseconds: int) -> dict[str, Any]:
+    return {'x-match': 'all', DELAY_HEADER: milliseconds}

@@ -17,7 +17,8 @@ from wazo_busd.tasks import is_cancelled
 
 log = structlog.stdlib.get_logger(__name__)
 
-_EVERY_SECONDS = 4.0
+EVERY_SECONDS = 4.0
+"""How often it looks."""
 
 
 class HubWatch:
@@ -39,7 +40,7 @@ class HubWatch:
     async def run(self) -> None:
         """Look every few seconds, until cancelled."""
         while True:
-            await asyncio.sleep(_EVERY_SECONDS)
+            await asyncio.sleep(EVERY_SECONDS)
             try:
                 await self.look(upstreams=True)
             except (Exception, asyncio.CancelledError) as error:
@@ -62,7 +63,8 @@ class HubWatch:
             if self._channel is None or self._channel.is_closed:
                 self._channel = await self._link.open_channel()
             try:
-                await self._channel.exchange_declare(self._declarer.hub.exchange.name, passive=True)
+                for exchange in self._declarer.hub.exchanges if upstreams else (self._declarer.hub.exchange,):
+                    await self._channel.exchange_declare(exchange.name, passive=True)
                 if upstreams:
                     await self._declarer.bind_upstreams(self._channel)
             except aiormq.exceptions.ChannelNotFoundEntity as error:

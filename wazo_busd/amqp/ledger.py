@@ -7,12 +7,16 @@ AMQP has no way to ask for the bindings of a queue.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
 import structlog
+
+from wazo_busd.config import BusConfig
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -21,35 +25,54 @@ class Ledger:
     """The patterns that each queue was bound with, kept in a file.
 
     Args:
-        path: the file; a directory that is missing is made.
-        broker: what tells this broker, vhost and namespace from others that the same file may know.
+        state_dir: the directory of the file; it is made if it is missing.
+        config: the broker, vhost and namespace, as the same file may know several.
     """
 
-    def __init__(self, path: Path, broker: str) -> None:
-        self._path = path
-        self._broker = broker
+    def __init__(self, state_dir: Path, config: BusConfig) -> None:
+        host, port = config.addresses()[0]
+        self._path = state_dir / 'bindings.json'
+        self._broker = f'{host}:{port} {config.vhost} {config.namespace}'
         self._brokers: dict[str, dict[str, list[str]]] = self._read()
 
     @property
     def queues(self) -> list[str]:
-        """The queues that were bound."""
+        """The queues that are bound."""
+        return [queue for queue, patterns in self._brokers.get(self._broker, {}).items() if patterns]
+
+    @property
+    def known(self) -> list[str]:
+        """The queues that were bound at any time, which may have dead letters."""
         return list(self._brokers.get(self._broker, {}))
+
+    def touch(self) -> None:
+        """Note that the queues are there now. That it is not noted is no harm: it is only for `seen_at`."""
+        with contextlib.suppress(OSError):
+            os.utime(self._path)
+
+    @property
+    def seen_at(self) -> float:
+        """When they were last known to be there, Unix seconds; now if that is not known."""
+        try:
+            return self._path.stat().st_mtime
+        except OSError:
+            return time.time()
 
     def patterns(self, queue: str) -> set[str]:
         """What a queue was bound with."""
         return set(self._brokers.get(self._broker, {}).get(queue, ()))
 
     def write(self, queue: str, patterns: Iterable[str]) -> None:
-        """Note what a queue is bound with; nothing forgets it.
+        """Note what a queue is bound with.
 
         Written before a binding is made and after one is taken away, so that a crash between forgets none. If it cannot
         be written, that is logged: to handle no events for it would be worse than a binding that stays.
         """
         wanted = sorted(set(patterns))
         queues = self._brokers.get(self._broker, {})
-        if queues.get(queue, []) == wanted:
+        if queues.get(queue) == wanted or (queue not in queues and not wanted):
             return
-        queues = {name: bound for name, bound in (queues | {queue: wanted}).items() if bound}
+        queues = queues | {queue: wanted}
         brokers = self._brokers | {self._broker: queues}
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 
 import structlog
 
-from wazo_busd.amqp.connection import Link
+from wazo_busd.amqp.connection import Link, close_channel
 from wazo_busd.tasks import is_cancelled
 
 log = structlog.stdlib.get_logger(__name__)
@@ -75,3 +77,18 @@ class Probe:
         finally:
             asking.cancel()
         return True
+
+
+@asynccontextmanager
+async def probed(link: Link) -> AsyncIterator[None]:
+    """While a connection is set up: drop it if it turns out to be half open, so that what waits for it fails."""
+    probing = asyncio.create_task(Probe(link, partial(ask, link)).run(), name='probe the setup')
+    try:
+        yield
+    finally:
+        probing.cancel()
+
+
+async def ask(link: Link) -> None:
+    """Ask a broker for the smallest thing there is: a channel."""
+    await close_channel(await link.open_channel())

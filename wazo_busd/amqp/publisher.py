@@ -21,8 +21,7 @@ from pamqp.header import ContentHeader
 
 from wazo_busd.amqp.backoff import Backoff
 from wazo_busd.amqp.connection import Link, connect
-from wazo_busd.amqp.declaration import control
-from wazo_busd.amqp.probe import Probe
+from wazo_busd.amqp.probe import Probe, ask
 from wazo_busd.config import BusConfig
 from wazo_busd.errors import BusError
 from wazo_busd.tasks import is_cancelled
@@ -84,28 +83,33 @@ class Publisher:
                 await link.close()
             await backoff.wait(None)
 
-    async def publish(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> None:
+    async def publish(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> int:
         """Publish and wait for the broker's confirmation; over a lost connection, again on the next one.
 
         So it may arrive twice, and never not at all.
+
+        Returns:
+            How often it was published: it may have arrived as often as that.
 
         Raises:
             Unroutable: no queue is bound for it.
             Rejected: the broker will not take it.
             Unsendable: it cannot be put into frames.
         """
+        times = 0
         while True:
             await self._ready.wait()
             channel = self._channel
             if channel is None:
                 continue
+            times += 1
             self._unconfirmed += 1
             try:
                 _check_size(properties, channel)
                 await channel.basic_publish(
                     body, exchange=exchange, routing_key=routing_key, properties=properties, mandatory=True
                 )
-                return
+                return times
             except aiormq.exceptions.PublishError:
                 raise Unroutable(f'nothing is bound to {exchange} for {routing_key!r}') from None
             except aiormq.exceptions.DeliveryError:
@@ -124,11 +128,16 @@ class Publisher:
             finally:
                 self._unconfirmed -= 1
 
+    @property
+    def _waits_for_answer(self) -> bool:
+        """Whether the broker owes us a channel or a confirmation."""
+        return self._unconfirmed > 0 or not self._ready.is_set()
+
     async def _serve(self, link: Link, backoff: Backoff) -> None:
         """Offer a channel as long as the connection lives; a channel that the broker closes is replaced."""
         lost = asyncio.create_task(link.lost())
         # In an alarm the broker reads nothing, which is no reason to drop the connection.
-        probe = Probe(link, partial(_ask, link), lambda: self._unconfirmed > 0 and not link.transport.cutter.is_blocked)
+        probe = Probe(link, partial(ask, link), lambda: self._waits_for_answer and not link.transport.cutter.is_blocked)
         probing = asyncio.create_task(probe.run(), name='publish/probe')
         try:
             while not lost.done():
@@ -149,11 +158,6 @@ class Publisher:
         finally:
             lost.cancel()
             probing.cancel()
-
-
-async def _ask(link: Link) -> None:
-    async with control(link):
-        pass
 
 
 def _check_size(properties: Basic.Properties, channel: AbstractChannel) -> None:

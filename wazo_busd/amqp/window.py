@@ -9,6 +9,10 @@ many of them, it is acknowledged singly.
 
 from __future__ import annotations
 
+from collections import deque
+
+from wazo_busd.delivery import Delivery
+
 STRAGGLER_SECONDS = 0.05
 """How long a finished delivery may wait behind an unfinished one."""
 
@@ -22,19 +26,30 @@ class Window:
 
     def __init__(self, prefetch: int) -> None:
         self._half = max(1, prefetch // 2)
-        self._open: dict[int, None] = {}
+        self._open: dict[int, Delivery] = {}
         """Unfinished deliveries, in the order they came; delivery tags only grow."""
-        self._finished: dict[int, float] = {}
+        self._finished: dict[int, tuple[Delivery, float]] = {}
         """Finished and not acknowledged, with the time they finished at, in the order they finished."""
+        self._told: deque[Delivery] = deque(maxlen=prefetch)
+        """Those that were acknowledged last. The broker gives out no more than the prefetch before it has read
+        acknowledgements, so what it may not have read yet is among so many."""
 
-    def came(self, tag: int) -> None:
+    def came(self, delivery: Delivery) -> None:
         """A delivery has come."""
-        self._open[tag] = None
+        self._open[delivery.tag] = delivery
 
-    def finished(self, tag: int, now_seconds: float) -> None:
+    def finished(self, delivery: Delivery, now_seconds: float) -> None:
         """A delivery is finished and can be acknowledged."""
+        del self._open[delivery.tag]
+        self._finished[delivery.tag] = (delivery, now_seconds)
+
+    def replace(self, tag: int, delivery: Delivery) -> None:
+        """Something else stands where a delivery stood."""
+        self._open[tag] = delivery
+
+    def remove(self, tag: int) -> None:
+        """A delivery is given back."""
         del self._open[tag]
-        self._finished[tag] = now_seconds
 
     def acknowledgements(self, now_seconds: float, *, all_finished: bool = False) -> list[tuple[int, bool]]:
         """What to tell the broker now; it is held for told.
@@ -51,13 +66,18 @@ class Window:
         overdue = all_finished or len(self._finished) - len(below) >= self._half
         told = [(max(below), len(below) > 1)] if below else []
         for tag in below:
-            del self._finished[tag]
-        for tag, finished_at in list(self._finished.items()):
+            self._tell(tag)
+        for tag, (_, finished_at) in list(self._finished.items()):
             if not overdue and now_seconds - finished_at < STRAGGLER_SECONDS:
                 break
-            del self._finished[tag]
+            self._tell(tag)
             told.append((tag, False))
         return told
+
+    def _tell(self, tag: int) -> None:
+        delivery, _ = self._finished.pop(tag)
+        delivery.slim()
+        self._told.append(delivery)
 
     @property
     def waiting(self) -> bool:
@@ -68,3 +88,22 @@ class Window:
     def open(self) -> int:
         """How many deliveries are not finished."""
         return len(self._open)
+
+    @property
+    def unsettled(self) -> list[Delivery]:
+        """The deliveries that the broker was not told of: unfinished ones, and finished ones that still wait."""
+        return [*self._open.values(), *(delivery for delivery, _ in self._finished.values())]
+
+    @property
+    def doubtful(self) -> list[Delivery]:
+        """The deliveries that the broker was told of last."""
+        return list(self._told)
+
+    def oldest_seconds(self, now: float) -> float:
+        """How long the first of the unfinished deliveries is here; 0 if there is none.
+
+        Args:
+            now: the time, in Unix seconds.
+        """
+        first = next(iter(self._open.values()), None)
+        return now - first.received_at if first else 0.0

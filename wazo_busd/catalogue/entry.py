@@ -13,6 +13,9 @@ from wazo_busd.patterns import overlap
 
 Scope = Literal['service', 'tenant', 'user', 'users']
 
+DERIVED = 'busd'
+"""What stands for a service where an event is derived."""
+
 PLACEHOLDER = re.compile(r'\{([^{}]+)\}')
 """A part of a name, a key or an access that differs from one event to the next: `{user_uuid}`, `{call[id]}`."""
 
@@ -122,6 +125,11 @@ class Entry(_Part):
     removed: str = ''
     instead: tuple[str, ...] = ()
     differences: tuple[Difference, ...] = ()
+
+    @property
+    def is_derived(self) -> bool:
+        """Whether no service sends it, but this daemon or one of its plugins."""
+        return self.service == DERIVED
 
     @property
     def is_family(self) -> bool:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import difflib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 from wazo_busd.catalogue.entry import Entry
@@ -81,7 +81,7 @@ def _files() -> list[Path]:
     return sorted(DIRECTORY.glob('*.yml'))
 
 
-@lru_cache(maxsize=4)
+@cache
 def _read(file: Path) -> dict[str, Entry]:
     known = parse_plain(file.read_text('utf-8'))
     return {

@@ -11,6 +11,7 @@ import click
 
 from wazo_busd import __version__
 from wazo_busd.cli.check import check
+from wazo_busd.cli.dead import dead
 from wazo_busd.cli.docs import docs
 from wazo_busd.cli.emit import emit
 from wazo_busd.cli.events import events
@@ -37,6 +38,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 main.add_command(check)
+main.add_command(dead)
 main.add_command(docs)
 main.add_command(emit)
 main.add_command(events)

@@ -12,7 +12,7 @@ import click
 
 from wazo_busd import logs, roster, runner
 from wazo_busd.amqp import AmqpBus
-from wazo_busd.bus import Bus
+from wazo_busd.bus import Bus, Gap
 from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, plural, print_problems
 from wazo_busd.config import Config, load
 from wazo_busd.daemon import Daemon, MakeBus
@@ -70,8 +70,8 @@ def serve(path: Path, make_bus: MakeBus, *, level: str | None = None, debug: boo
     return 0
 
 
-def _amqp(config: Config, on_change: Callable[[], None]) -> Bus:
-    return AmqpBus(config.bus, config.state_dir, on_change)
+def _amqp(config: Config, on_change: Callable[[], None], on_gap: Callable[[Gap], None]) -> Bus:
+    return AmqpBus(config.bus, config.state_dir, on_change, on_gap)
 
 
 def _refuse(problems: Sequence[Problem], path: Path) -> int:

@@ -5,9 +5,17 @@
 from wazo_busd.config.document import Document, quoted
 from wazo_busd.config.explain import explain
 from wazo_busd.config.load import Configuration, load
-from wazo_busd.config.model import BusConfig, Config, HandlerConfig, QueueConfig, TlsConfig
+from wazo_busd.config.model import (
+    BusConfig,
+    Config,
+    HandlerConfig,
+    QueueConfig,
+    RetryConfig,
+    ScheduleConfig,
+    TlsConfig,
+)
 from wazo_busd.config.plain import parse as parse_plain
-from wazo_busd.config.quantity import Duration, Size
+from wazo_busd.config.quantity import Duration, Size, parse_duration
 from wazo_busd.config.schema import near
 
 __all__ = [
@@ -18,11 +26,14 @@ __all__ = [
     'Duration',
     'HandlerConfig',
     'QueueConfig',
+    'RetryConfig',
+    'ScheduleConfig',
     'Size',
     'TlsConfig',
     'explain',
     'load',
     'near',
+    'parse_duration',
     'parse_plain',
     'quoted',
 ]

@@ -95,8 +95,15 @@ def explain(
     return [
         _problem(details, way, Schema(model), document, place)
         for details, way in found
-        if not (details['type'] == 'missing' and way in told) and (*place, *way) not in document.misread
+        if not _is_left_over(details, way, told) and (*place, *way) not in document.misread
     ]
+
+
+def _is_left_over(details: ErrorDetails, way: Place, told: Collection[Place]) -> bool:
+    """Whether something misses only because it was wrong, and was taken out."""
+    if details['type'] == 'too_short':
+        return any(each[: len(way)] == way for each in told)
+    return details['type'] == 'missing' and way in told
 
 
 def faults(error: ValidationError, value: Any) -> list[Place]:

@@ -17,7 +17,7 @@ from wazo_busd.config.document import Document, Place
 from wazo_busd.config.explain import explain, faults
 from wazo_busd.config.model import HANDLER_NAME, Config
 from wazo_busd.config.reader import read
-from wazo_busd.config.schema import Schema
+from wazo_busd.config.schema import Schema, near
 from wazo_busd.errors import Problem, in_order
 
 _SCHEMA = Schema(Config)
@@ -69,6 +69,7 @@ def load(path: Path) -> Configuration:
     paths.anchor(document)
     config, told = _validated(document)
     document.problems.extend(paths.mistakes(config, document, told))
+    document.problems.extend(_unknown_schedules(config, document))
     return Configuration(config, document, tuple(in_order(document.problems)), tuple(warnings))
 
 
@@ -114,7 +115,7 @@ def _extra_files(main: Document, path: Path) -> tuple[Document, list[Problem]]:
 def _validated(document: Document) -> tuple[Config, set[Place]]:
     """The configuration that the tree says; what is wrong is told, left out, and named by place."""
     tree = document.tree
-    for section in ('bus', 'handlers'):
+    for section in ('bus', 'handlers', 'schedules', 'names'):
         if tree.get(section, ...) is None and (section,) not in document.misread:
             # All that was under it is commented out.
             del tree[section]
@@ -158,6 +159,19 @@ def _emptied(document: Document) -> set[Place]:
         if value is None and not document.origin(place).text and place not in document.misread:
             document.problems.append(document.problem(place, 'nothing is written behind it', hint))
             found.add(place)
+    return found
+
+
+def _unknown_schedules(config: Config, document: Document) -> list[Problem]:
+    """Schedules that handlers name and nobody has described; one that is described wrongly is told already."""
+    found = []
+    for name, handler in config.handlers.items():
+        wanted = (handler.schedule or '').removeprefix('!')
+        if wanted and ('schedules', wanted) not in document.origins:
+            known = [str(at[1]) for at in document.origins if len(at) == 2 and at[0] == 'schedules']
+            hint = near(wanted, known) or f'schedules: {{{wanted}: {{hours: {{mon-fri: "08:00-18:00"}}}}}}'
+            place = ('handlers', name, 'schedule')
+            found.append(document.problem(place, f'there is no schedule {wanted!r}', hint))
     return found
 
 

@@ -13,9 +13,11 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from wazo_busd import acl, patterns
+from wazo_busd.conditions import Schedule, schedule
 from wazo_busd.config.address import address, host
+from wazo_busd.config.condition import Closing, Days, Fields, Name, Region, Span, When, Wish, Zone, hours_of_week
 from wazo_busd.config.explain import kind_of, with_hint
-from wazo_busd.config.quantity import Duration, Size, between
+from wazo_busd.config.quantity import Duration, DurationSpan, Size, between, parse_duration
 from wazo_busd.event import FIELDS
 
 HANDLER_NAME = re.compile(r'[a-z0-9][a-z0-9_-]{0,99}')
@@ -91,6 +93,8 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
+Spans = Annotated[list[Span], Field(min_length=1), BeforeValidator(_one_or_many)]
+Closings = Annotated[list[Closing], BeforeValidator(_one_or_many)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Uuids = Annotated[list[Annotated[str, AfterValidator(_uuid)]], Field(min_length=1), BeforeValidator(_one_or_many)]
@@ -162,6 +166,33 @@ class QueueConfig(Section):
     expires: Annotated[Duration, between('2d', '365d')] = 14 * 86_400.0
 
 
+def _backoff(span: tuple[float, float]) -> tuple[float, float]:
+    if not parse_duration('100ms') <= span[0] <= span[1] <= parse_duration('1h'):
+        raise ValueError('expected at least 100ms and at most 1h')
+    return span
+
+
+class RetryConfig(Section):
+    """How often, and after what waits, a handler tries an event that it failed at."""
+
+    attempts: int = Field(default=10, ge=1, le=1000)
+    backoff: Annotated[DurationSpan, AfterValidator(_backoff)] = (2.0, 300.0)
+    in_place: int = Field(default=1, ge=0, le=10)
+    hold: Annotated[Duration, between('1s', '10m')] = 300.0
+
+
+class ScheduleConfig(Section):
+    """Named hours of the week."""
+
+    timezone: Zone | None = None
+    hours: Annotated[dict[Days, Spans], Field(min_length=1), AfterValidator(hours_of_week)]
+    closed: Closings = Field(default_factory=list)
+
+    def compiled(self) -> Schedule:
+        """The schedule, ready to be asked."""
+        return schedule(self.hours, self.closed, self.timezone)
+
+
 class HandlerConfig(Section):
     """One configured use of a plugin."""
 
@@ -171,10 +202,15 @@ class HandlerConfig(Section):
     tenants: Uuids | None = None
     users: Uuids | None = None
     acl: Accesses | None = None
+    where: Fields | None = None
+    when: When | None = None
+    schedule: Wish | None = None
+    expires_after: Annotated[Duration, between('1s', '30d')] | None = None
     enabled: bool = True
     concurrency: int | None = Field(default=None, ge=1, le=10_000)
     order_by: str | None = None
     timeout: Annotated[Duration, between('10ms', '15m')] = 30.0
+    retry: RetryConfig = Field(default_factory=RetryConfig)
     queue: QueueConfig = Field(default_factory=QueueConfig)
 
     @field_validator('order_by')
@@ -190,6 +226,9 @@ class Config(Section):
 
     bus: BusConfig = Field(default_factory=BusConfig)
     handlers: dict[str, HandlerConfig] = Field(default_factory=dict)
+    schedules: dict[Name, ScheduleConfig] = Field(default_factory=dict)
+    names: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
+    region: Region | None = None
     plugin_dirs: list[FilePath] = Field(
         default_factory=lambda: [Path('/etc/wazo-busd/plugins.d'), Path('/usr/local/lib/wazo-busd/plugins')]
     )
@@ -198,3 +237,12 @@ class Config(Section):
     drain_timeout: Annotated[Duration, between('0s', '1h')] = 30.0
     log_level: Annotated[Literal['debug', 'info', 'warning', 'error', 'critical'], BeforeValidator(_lower)] = 'info'
     debug: bool = False
+
+    def schedule_of(self, handler: HandlerConfig) -> Schedule | None:
+        """The schedule that a handler names, ready to be asked; `None` if it names none.
+
+        Raises:
+            KeyError: nobody has described it.
+        """
+        wanted = (handler.schedule or '').removeprefix('!')
+        return self.schedules[wanted].compiled() if wanted else None

@@ -62,6 +62,26 @@ def parse_size(value: Any) -> int:
     return size
 
 
+def parse_span(value: Any) -> tuple[float, float]:
+    """The shortest and the longest of a range of durations, in seconds.
+
+    Args:
+        value: two durations with `..` between them, as in `2s..5m`; or one, which is both.
+
+    Raises:
+        ValueError: it is none; the text says how one looks.
+    """
+    first, dots, last = value.partition('..') if isinstance(value, str) else (value, '', '')
+    try:
+        shortest = parse_duration(first)
+        longest = parse_duration(last) if dots else shortest
+    except ValueError:
+        raise ValueError('expected two durations, as in 2s..5m') from None
+    if longest < shortest:
+        raise ValueError('expected the shorter duration first, as in 2s..5m')
+    return shortest, longest
+
+
 def between(least: str, most: str) -> AfterValidator:
     """A validator that keeps a duration within bounds, told as people write them.
 
@@ -81,6 +101,9 @@ def between(least: str, most: str) -> AfterValidator:
 
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 """Seconds; written `10s`, `5m`, or as a plain number."""
+
+DurationSpan = Annotated[tuple[float, float], BeforeValidator(parse_span)]
+"""The shortest and the longest of a range, in seconds; written `2s..5m`."""
 
 Size = Annotated[int, BeforeValidator(parse_size)]
 """A count or a number of bytes; written `100k`, `64MiB`, or as a plain number."""

@@ -2,6 +2,6 @@
 # SPDX-FileCopyrightText: The wazo-busd Authors
 """HTTP: the session that handlers share."""
 
-from wazo_busd.http.client import SharedSession
+from wazo_busd.http.client import SharedSession, is_outage
 
-__all__ = ['SharedSession']
+__all__ = ['SharedSession', 'is_outage']

@@ -13,7 +13,6 @@ from collections.abc import Awaitable, Callable
 from wazo_busd.handler import Handler
 from wazo_busd.middleware.context import context
 from wazo_busd.middleware.telemetry import telemetry
-from wazo_busd.middleware.timeout import timeout
 from wazo_busd.work import Work
 
 Run = Callable[[Work], Awaitable[None]]
@@ -21,7 +20,6 @@ Run = Callable[[Work], Awaitable[None]]
 MIDDLEWARE: tuple[Callable[[Handler, Run], Run], ...] = (
     context,
     telemetry,
-    timeout,
 )
 
 

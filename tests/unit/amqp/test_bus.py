@@ -18,7 +18,7 @@ from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
 from tests.unit.amqp.broker import PATIENCE_SECONDS, SILENCE, ScriptedBroker, Session, listening
-from tests.unit.rig import log_lines, turn
+from tests.unit.rig import log_lines, make_history, turn
 from wazo_busd.amqp.bus import AmqpBus
 from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.bus import ConsumerState
@@ -54,8 +54,10 @@ class Bench:
         self.running = asyncio.create_task(self.bus.run())
         self._happened = asyncio.Event()
 
-    def attach(self, handler: str = 'fax', *patterns: str, started: bool = True) -> None:
-        queue = Hub('wazo-busd').handler_queue(handler, patterns or ('faxes.#',), QueueConfig())
+    def attach(
+        self, handler: str = 'fax', *patterns: str, started: bool = True, delays_seconds: tuple[float, ...] = ()
+    ) -> None:
+        queue = Hub('wazo-busd').handler_queue(handler, patterns or ('faxes.#',), QueueConfig(), delays_seconds)
         self.bus.attach(queue, self._accept if started else None)
 
     async def session(self, name: str, number: int = 1) -> Session:
@@ -175,7 +177,7 @@ async def test_a_handler_that_is_attached_later_consumes(tmp_path: Path) -> None
 
 async def test_a_handler_that_is_attached_while_others_are_forgotten_consumes_once(tmp_path: Path) -> None:
     async with listening() as broker:
-        Ledger(tmp_path / 'bindings.json', f'127.0.0.1:{broker.port} / wazo-busd').write('wazo-busd.gone', ['a', 'b'])
+        Ledger(tmp_path, broker.config).write('wazo-busd.gone', ['a', 'b'])
         broker.answers[Queue.Unbind] = SILENCE
         bench = Bench(broker, tmp_path)
         await bench.bus.keep_only({'fax'})
@@ -222,7 +224,15 @@ async def test_everything_is_declared_again_on_the_next_connection(tmp_path: Pat
         declared = {frame.exchange for frame in session.frames(Exchange.Declare)}
         queues = {frame.queue for frame in session.frames(Queue.Declare)}
         assert (declared, queues) == (
-            {'wazo-busd', 'wazo-busd.dead', 'xivo', 'wazo-headers'},
+            {
+                'wazo-busd',
+                'wazo-busd.retry',
+                'wazo-busd.return',
+                'wazo-busd.orphans',
+                'wazo-busd.dead',
+                'xivo',
+                'wazo-headers',
+            },
             {'wazo-busd.fax', 'wazo-busd.fax.dead'},
         )
 
@@ -277,7 +287,7 @@ async def test_bindings_that_could_not_be_taken_away_are_on_the_next_connection(
 
 async def test_a_disk_that_is_full_keeps_no_other_handler_from_its_events(tmp_path: Path) -> None:
     async with listening() as broker:
-        ledger = Ledger(tmp_path / 'bindings.json', f'127.0.0.1:{broker.port} / wazo-busd')
+        ledger = Ledger(tmp_path, broker.config)
         ledger.write('wazo-busd.gone', ['a'])
         ledger.write('wazo-busd.fax', ['faxes.#'])
         (tmp_path / 'bindings.new').mkdir()
@@ -321,8 +331,14 @@ async def dead(bench: Bench) -> tuple[Session, int]:
     session, channel = await bench.consuming()
     session.deliver(channel, 1, b'{"a": 1}')
     (came,) = await bench.got(1)
-    came.settle(Outcome.DEAD, REASON)
+    came.settle(Outcome.DEAD, reason=REASON)
     return session, channel
+
+
+async def until_declared(session: Session, *queues: str, after: int = 0) -> None:
+    """Wait until queues of these names were declared over a connection, after so many others."""
+    while not set(queues) <= {frame.queue for frame in session.frames(Queue.Declare)[after:]}:
+        await session.heard(Queue.Declare, len(session.frames(Queue.Declare)) + 1)
 
 
 async def test_a_dead_letter_is_published_for_its_handler(tmp_path: Path) -> None:
@@ -382,7 +398,7 @@ async def test_a_letter_that_finds_no_room_is_told(tmp_path: Path, log: StringIO
         await dead(bench)
         await (await bench.session(PUBLISHING)).heard(ContentBody, 2)
 
-        assert log_lines(log, 'dead_letter_not_taken')[0]['handler'] == 'fax'
+        assert log_lines(log, 'copy_not_taken')[0]['handler'] == 'fax'
 
 
 async def test_a_queue_of_dead_letters_that_is_gone_is_made_again(tmp_path: Path) -> None:
@@ -391,13 +407,115 @@ async def test_a_queue_of_dead_letters_that_is_gone_is_made_again(tmp_path: Path
         bench.attach()
         session, _ = await dead(bench)
         publishing = await bench.session(PUBLISHING)
-        channel, body = await publishing.heard(ContentBody)
+        channel, _ = await publishing.heard(ContentBody)
         before = len(session.frames(Queue.Declare))
-        header = publishing.frames(ContentHeader)[0]
-        publishing.send(channel, Basic.Return(312, 'NO_ROUTE', 'wazo-busd.dead', 'fax'), header, body, Basic.Ack(1))
+        returning_once(publishing, channel, 'wazo-busd.dead')
+        await until_declared(session, 'wazo-busd.fax.dead', after=before)
+
+        assert 'wazo-busd.fax.dead' in [frame.queue for frame in session.frames(Queue.Declare)[before:]]
+
+
+async def failed(bench: Bench) -> tuple[Session, int]:
+    """Let a handler fail on an event that is to be tried again in a moment.
+
+    Returns:
+        The connection and the channel that it came on.
+    """
+    session, channel = await bench.consuming()
+    session.deliver(channel, 1, b'{"a": 1}')
+    (came,) = await bench.got(1)
+    came.settle(Outcome.RETRY, history=make_history(due_at=0.0))
+    return session, channel
+
+
+async def test_an_event_that_is_to_be_tried_again_is_published_for_its_handler(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
+        bench.attach(delays_seconds=(2.0,))
+        await failed(bench)
+
+        _, publish = await (await bench.session(PUBLISHING)).heard(Basic.Publish)
+        assert (publish.exchange, publish.routing_key) == ('wazo-busd.retry', 'fax')
+
+
+async def test_an_event_that_is_to_be_tried_again_is_acknowledged_when_its_copy_is_confirmed(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
+        bench.attach(delays_seconds=(2.0,))
+        session, channel = await failed(bench)
+
+        on, ack = await session.heard(Basic.Ack)
+        assert (on, ack.delivery_tag) == (channel, 1)
+
+
+async def test_the_delay_queues_of_the_handlers_are_declared(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
+        bench.attach('fax', delays_seconds=(2.0, 4.0))
+        bench.attach('calls', delays_seconds=(4.0, 300.0))
+
+        await until_declared(
+            await bench.session(CONSUMING),
+            'wazo-busd.retry.2s',
+            'wazo-busd.retry.4s',
+            'wazo-busd.retry.300s',
+            'wazo-busd.return.orphans',
+        )
+
+
+async def test_the_delay_queues_of_a_handler_that_is_attached_later_are_declared(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
+        bench.attach('fax', delays_seconds=(2.0,))
+        session = await bench.session(CONSUMING)
+        await until_declared(session, 'wazo-busd.retry.2s')
+        bench.attach('calls', delays_seconds=(8.0,))
+
+        await until_declared(session, 'wazo-busd.retry.8s')
+
+
+async def test_delay_queues_that_are_declared_are_not_declared_for_another_handler(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
+        bench.attach('fax', delays_seconds=(2.0,))
+        session = await bench.session(CONSUMING)
+        await until_declared(session, 'wazo-busd.retry.2s')
+        bench.attach('calls', delays_seconds=(2.0,))
+        await bench.consuming(handler='calls')
+        await turn(50)
+
+        assert [each.queue for each in session.frames(Queue.Declare)].count('wazo-busd.retry.2s') == 1
+
+
+def returning_once(publishing: Session, channel: int, exchange: str) -> None:
+    """Say what RabbitMQ says to what it cannot route: the event back, and a confirmation."""
+    header, body = publishing.frames(ContentHeader)[0], publishing.frames(ContentBody)[0]
+    publishing.send(channel, Basic.Return(312, 'NO_ROUTE', exchange, 'fax'), header, body, Basic.Ack(1))
+
+
+async def test_a_delay_queue_that_is_gone_is_made_again(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
+        bench.broker.answers[ContentBody] = SILENCE
+        bench.attach(delays_seconds=(2.0,))
+        session = await bench.session(CONSUMING)
+        await until_declared(session, 'wazo-busd.retry.2s', 'wazo-busd.return.orphans')
+        await failed(bench)
+        publishing = await bench.session(PUBLISHING)
+        channel, _ = await publishing.heard(ContentBody)
+        before = len(session.frames(Queue.Declare))
+        returning_once(publishing, channel, 'wazo-busd.retry')
         await session.heard(Queue.Declare, before + 1)
 
-        assert session.frames(Queue.Declare)[before].queue == 'wazo-busd.fax.dead'
+        assert session.frames(Queue.Declare)[before].queue == 'wazo-busd.retry.2s'
+
+
+async def test_a_handler_that_is_to_take_nothing_takes_nothing_over_the_next_connection_either(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
+        bench.attach()
+        session, _ = await bench.consuming()
+        bench.bus.limit('fax', 0, 'its web server is out')
+        await bench.until(lambda: bench.bus.status().consumers['fax'].state is ConsumerState.PAUSED)
+        session.abort()
+        session = await bench.session(CONSUMING, 2)
+        await bench.until(lambda: bench.bus.status().connected)
+        await bench.until(lambda: bench.bus.status().consumers['fax'].state is ConsumerState.PAUSED)
+
+        assert session.frames(Basic.Consume) == []
 
 
 def without_quorum(broker: ScriptedBroker) -> None:
@@ -411,6 +529,11 @@ def without_quorum(broker: ScriptedBroker) -> None:
     broker.answers[Queue.Declare] = answer
 
 
+def kinds(session: Session) -> set[object]:
+    """The kinds of the queues that were declared, not only looked for."""
+    return {(frame.arguments or {})['x-queue-type'] for frame in session.frames(Queue.Declare) if not frame.passive}
+
+
 async def test_a_broker_without_quorum_queues_is_used_with_classic_ones(tmp_path: Path) -> None:
     async with listening() as broker:
         without_quorum(broker)
@@ -418,7 +541,7 @@ async def test_a_broker_without_quorum_queues_is_used_with_classic_ones(tmp_path
         bench.attach()
         session, _ = await bench.consuming()
 
-        assert {(frame.arguments or {})['x-queue-type'] for frame in session.frames(Queue.Declare)} == {'classic'}
+        assert kinds(session) == {'classic'}
 
         await bench.end()
 
@@ -475,7 +598,7 @@ async def test_an_exchange_of_wazo_that_is_missing_shows_in_the_status(tmp_path:
 async def test_an_exchange_of_wazo_that_is_found_later_leaves_the_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('wazo_busd.amqp.hub_watch._EVERY_SECONDS', 0.01)
+    monkeypatch.setattr('wazo_busd.amqp.hub_watch.EVERY_SECONDS', 0.01)
     async with listening() as broker:
         without_xivo(broker)
         bench = Bench(broker, tmp_path)
@@ -492,7 +615,7 @@ async def test_an_exchange_of_wazo_that_is_found_later_leaves_the_status(
 async def test_an_exchange_of_wazo_that_goes_later_shows_in_the_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('wazo_busd.amqp.hub_watch._EVERY_SECONDS', 0.01)
+    monkeypatch.setattr('wazo_busd.amqp.hub_watch.EVERY_SECONDS', 0.01)
     async with running(tmp_path) as bench:
         await bench.until(lambda: bench.bus.status().connected)
 
@@ -507,7 +630,7 @@ async def test_an_exchange_of_wazo_that_goes_later_shows_in_the_status(
 async def test_what_changes_on_a_connection_is_not_logged_as_a_new_one(
     tmp_path: Path, log: StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr('wazo_busd.amqp.hub_watch._EVERY_SECONDS', 0.01)
+    monkeypatch.setattr('wazo_busd.amqp.hub_watch.EVERY_SECONDS', 0.01)
     async with listening() as broker:
         without_xivo(broker)
         bench = Bench(broker, tmp_path)
@@ -522,7 +645,7 @@ async def test_what_changes_on_a_connection_is_not_logged_as_a_new_one(
 
 
 async def test_queues_are_declared_anew_before_they_can_expire(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr('wazo_busd.amqp.bus._RENEWAL_SECONDS', 0.0)
+    monkeypatch.setattr('wazo_busd.amqp.upkeep._RENEWAL_SECONDS', 0.0)
     async with listening() as broker:
         bench = Bench(broker, tmp_path)
         bench.attach(started=False)
@@ -545,7 +668,7 @@ async def test_quorum_queues_are_tried_again_on_the_next_connection(tmp_path: Pa
         session.abort()
         session, _ = await bench.consuming(2)
 
-        assert {(frame.arguments or {})['x-queue-type'] for frame in session.frames(Queue.Declare)} == {'quorum'}
+        assert kinds(session) == {'quorum'}
 
         await bench.end()
 

@@ -18,10 +18,10 @@ from pamqp.commands import Channel, Connection, Exchange
 from pamqp.commands import Queue as Method
 from pamqp.frame import FrameTypes
 
-from tests.unit.amqp.broker import ScriptedBroker, listening
+from tests.unit.amqp.broker import ScriptedBroker, Session, listening
 from tests.unit.rig import log_lines
 from wazo_busd.amqp.connection import Link, connect
-from wazo_busd.amqp.declaration import Declarer, control, has_quorum_queues
+from wazo_busd.amqp.declaration import Declarer, QueueGone, control, has_quorum_queues
 from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.config import BusConfig, QueueConfig
 from wazo_busd.errors import BusError
@@ -45,15 +45,24 @@ def wanted(*patterns: str, kind: str = 'quorum') -> HandlerQueue:
 class FakeChannel:
     """A channel that keeps what it is asked for, and may refuse it."""
 
-    def __init__(self, refuse: Refuse = lambda call, arguments: None) -> None:
+    def __init__(self, refuse: Refuse = lambda call, arguments: None, *, gone: bool = False) -> None:
         self.calls: list[Call] = []
         self.declared: dict[str, dict[str, Any]] = {}
         self._refuse = refuse
+        self._gone = gone
 
-    async def queue_declare(self, queue: str, *, durable: bool, arguments: dict[str, Any]) -> None:
-        assert durable
-        self._called(('declare', queue), arguments)
-        self.declared[queue] = arguments
+    async def queue_declare(
+        self, queue: str, *, durable: bool = False, passive: bool = False, arguments: dict[str, Any] | None = None
+    ) -> Method.DeclareOk:
+        if passive:
+            self._called(('look', queue))
+            if self._gone:
+                raise aiormq.exceptions.ChannelNotFoundEntity(f"NOT_FOUND - no queue '{queue}' in vhost '/'")
+        else:
+            assert durable
+            self._called(('declare', queue), arguments)
+            self.declared[queue] = arguments or {}
+        return Method.DeclareOk(queue, 42, 0)
 
     async def queue_bind(self, queue: str, exchange: str, routing_key: str) -> None:
         self._called(('bind', queue, exchange, routing_key))
@@ -92,7 +101,7 @@ class Bench:
     """A declarer with a ledger of its own."""
 
     def __init__(self, path: Path, config: BusConfig | None = None) -> None:
-        self.ledger = Ledger(path / 'bindings.json', 'test')
+        self.ledger = Ledger(path, config or BusConfig())
         self.changes = 0
         self.declarer = Declarer(config or BusConfig(), self.ledger, self._changed)
 
@@ -175,7 +184,7 @@ async def test_a_binding_that_may_have_been_made_is_not_forgotten(bench: Bench, 
     await bench.declare(wanted('a'))
     error = aiormq.exceptions.ChannelAccessRefused('ACCESS_REFUSED - access refused')
 
-    await bench.refused(wanted('b'), lambda each, _: error if each[0] == call and each[1] == QUEUE else None)
+    await bench.refused(wanted('b'), lambda each, _: error if each[:3] == (call, QUEUE, 'wazo-busd') else None)
 
     assert bench.ledger.patterns(QUEUE) == {'a', 'b'}
 
@@ -188,6 +197,13 @@ async def test_a_broker_without_quorum_queues_gets_classic_ones(bench: Bench) ->
     assert {arguments['x-queue-type'] for arguments in declared.values()} == {'classic'}
 
 
+async def test_a_queue_that_was_classic_and_is_gone_is_what_the_configuration_says(bench: Bench) -> None:
+    await bench.refused(wanted('a'), having(main='classic'))
+    bench.declarer.forget_kind(wanted('a'))
+
+    assert (await bench.declare(wanted('a'))).declared[QUEUE]['x-queue-type'] == 'quorum'
+
+
 async def test_a_queue_that_is_classic_already_is_used_as_it_is(bench: Bench) -> None:
     await bench.refused(wanted('a'), having(main='classic'))
 
@@ -198,9 +214,64 @@ async def test_what_is_used_is_told(bench: Bench) -> None:
     bench.declarer.quorum = False
     channel = FakeChannel()
 
-    queue = await bench.declarer.declare_queue(cast('AbstractChannel', channel), wanted('a'))
+    queue, _ = await bench.declarer.declare_queue(cast('AbstractChannel', channel), wanted('a'))
 
     assert queue == wanted('a').queue.as_classic()
+
+
+async def test_how_many_events_wait_is_told(bench: Bench) -> None:
+    _, count = await bench.declarer.declare_queue(cast('AbstractChannel', FakeChannel()), wanted('a'))
+
+    assert count == 42
+
+
+async def test_a_queue_that_was_never_bound_is_not_looked_for(bench: Bench) -> None:
+    assert ('look', QUEUE) not in (await bench.declare(wanted('a'))).calls
+
+
+async def test_a_queue_that_was_bound_is_looked_for_before_it_could_be_made(bench: Bench) -> None:
+    await bench.declare(wanted('a'))
+
+    assert (await bench.declare(wanted('a'))).calls[0] == ('look', QUEUE)
+
+
+async def gone(bench: Bench) -> FakeChannel:
+    """Let a queue be gone that was bound before."""
+    await bench.declare(wanted('a'))
+    channel = FakeChannel(gone=True)
+    with pytest.raises(QueueGone):
+        await bench.declarer.declare_queue(cast('AbstractChannel', channel), wanted('a'))
+    return channel
+
+
+async def test_a_queue_that_is_gone_is_told_before_another_one_is_made(bench: Bench) -> None:
+    assert (await gone(bench)).declared == {}
+
+
+async def test_a_queue_that_is_gone_is_made_the_next_time(bench: Bench) -> None:
+    await gone(bench)
+
+    assert QUEUE in (await bench.declare(wanted('a'))).declared
+
+
+async def test_a_queue_that_is_gone_twice_is_told_twice(bench: Bench) -> None:
+    await gone(bench)
+    await bench.declare(wanted('a'))
+
+    assert (await gone(bench)).declared == {}
+
+
+async def test_a_queue_that_may_not_be_looked_for_is_told_with_the_cure(bench: Bench) -> None:
+    await bench.declare(wanted('a'))
+    refusal = aiormq.exceptions.ChannelAccessRefused('ACCESS_REFUSED - refused')
+
+    error = await bench.refused(wanted('a'), refusing(('look', QUEUE), refusal))
+
+    assert error.cure == PERMISSIONS
+
+
+async def test_a_queue_is_bound_to_where_its_retries_come_from(bench: Bench) -> None:
+    assert ('bind', QUEUE, 'wazo-busd.return', 'fax') in (await bench.declare(wanted('a'))).calls
 
 
 async def test_dead_letters_that_are_in_a_classic_queue_do_not_make_the_other_one_classic(bench: Bench) -> None:
@@ -365,7 +436,23 @@ async def test_the_hub_is_declared(bench: Bench) -> None:
     async with linked() as (broker, link):
         await bench.declarer.declare_hub(link)
 
-        assert await exchanges(broker) == [('wazo-busd', 'topic', True), ('wazo-busd.dead', 'direct', True)]
+        assert await exchanges(broker) == [
+            ('wazo-busd', 'topic', True),
+            ('wazo-busd.orphans', 'fanout', True),
+            ('wazo-busd.return', 'direct', True),
+            ('wazo-busd.retry', 'headers', True),
+            ('wazo-busd.dead', 'direct', True),
+        ]
+
+
+async def test_the_retries_of_a_handler_that_is_gone_go_elsewhere(bench: Bench) -> None:
+    async with linked() as (broker, link):
+        await bench.declarer.declare_hub(link)
+
+        frames = (await broker.session()).frames(Exchange.Declare)
+        assert {frame.exchange: frame.arguments for frame in frames if frame.arguments} == {
+            'wazo-busd.return': {'alternate-exchange': 'wazo-busd.orphans'}
+        }
 
 
 async def test_the_hub_is_bound_to_both_exchanges_of_wazo(bench: Bench) -> None:
@@ -544,6 +631,125 @@ async def test_of_an_exchange_nothing_is_told_that_cannot_be_typed(bench: Bench)
         assert 'rabbitmqctl' not in refused.value.cure
 
 
+async def declared(bench: Bench, broker: ScriptedBroker, link: Link, *delays_seconds: float) -> Session:
+    await bench.declarer.declare_delays(link, delays_seconds)
+    return await broker.session()
+
+
+async def test_every_delay_has_a_queue_and_handlers_that_are_gone_have_one(bench: Bench) -> None:
+    async with linked() as (broker, link):
+        session = await declared(bench, broker, link, 2.0, 0.25)
+
+        assert [(frame.queue, frame.durable) for frame in session.frames(Method.Declare)] == [
+            ('wazo-busd.retry.250ms', True),
+            ('wazo-busd.retry.2s', True),
+            ('wazo-busd.return.orphans', True),
+        ]
+
+
+async def test_a_delay_that_several_handlers_have_is_declared_once(bench: Bench) -> None:
+    async with linked() as (broker, link):
+        session = await declared(bench, broker, link, 2.0, 2.0)
+
+        assert [frame.queue for frame in session.frames(Method.Declare)].count('wazo-busd.retry.2s') == 1
+
+
+async def test_a_delay_queue_is_what_the_topology_says(bench: Bench) -> None:
+    async with linked() as (broker, link):
+        session = await declared(bench, broker, link, 2.0)
+
+        assert session.frames(Method.Declare)[0].arguments == dict(Hub('wazo-busd').delay(2.0).queue.arguments)
+
+
+async def test_a_delay_queue_is_chosen_by_a_header(bench: Bench) -> None:
+    async with linked() as (broker, link):
+        session = await declared(bench, broker, link, 2.0)
+
+        bind = session.frames(Method.Bind)[0]
+        assert (bind.queue, bind.exchange, bind.arguments) == (
+            'wazo-busd.retry.2s',
+            'wazo-busd.retry',
+            {'x-match': 'all', 'busd-delay': 2_000},
+        )
+
+
+async def test_what_handlers_left_that_are_gone_has_a_place(bench: Bench) -> None:
+    async with linked() as (broker, link):
+        session = await declared(bench, broker, link)
+
+        bind = session.frames(Method.Bind)[0]
+        assert (bind.queue, bind.exchange) == ('wazo-busd.return.orphans', 'wazo-busd.orphans')
+
+
+def refusing_queue(name: str, code: int, text: str, method: type[Any] = Method.Declare) -> Callable[[Any], Any]:
+    """What a broker says that refuses one queue."""
+    yes: dict[type[Any], Callable[[Any], FrameTypes]] = {
+        Method.Declare: lambda frame: Method.DeclareOk(frame.queue, 0, 0),
+        Method.Bind: lambda _: Method.BindOk(),
+    }
+
+    def answer(frame: Any) -> Sequence[FrameTypes]:
+        return [Channel.Close(code, text, 50, 10)] if frame.queue == name else [yes[method](frame)]
+
+    return answer
+
+
+@pytest.mark.parametrize('method', [Method.Declare, Method.Bind], ids=lambda method: method.name)
+@pytest.mark.parametrize(
+    ('code', 'text'),
+    [(403, 'ACCESS_REFUSED - refused'), (404, 'NOT_FOUND - no exchange'), (406, 'PRECONDITION_FAILED')],
+)
+async def test_a_delay_queue_that_is_refused_keeps_no_other_from_being_declared(
+    bench: Bench, method: type[Any], code: int, text: str
+) -> None:
+    async with linked() as (broker, link):
+        broker.answers[method] = refusing_queue('wazo-busd.retry.2s', code, text, method)
+        session = await declared(bench, broker, link, 2.0, 4.0)
+
+        assert [frame.queue for frame in session.frames(Method.Bind) if frame.queue != 'wazo-busd.retry.2s'] == [
+            'wazo-busd.retry.4s',
+            'wazo-busd.return.orphans',
+        ]
+
+
+@pytest.mark.parametrize('method', [Method.Declare, Method.Bind], ids=lambda method: method.name)
+async def test_a_delay_queue_that_is_refused_is_told_with_the_cure(
+    bench: Bench, log: StringIO, method: type[Any]
+) -> None:
+    async with linked() as (broker, link):
+        broker.answers[method] = refusing_queue('wazo-busd.retry.2s', 403, 'ACCESS_REFUSED - refused', method)
+        await declared(bench, broker, link, 2.0)
+
+        (line,) = log_lines(log, 'queue_refused')
+        assert (line['queue'], line['hint']) == ('wazo-busd.retry.2s', PERMISSIONS)
+
+
+IS_CLASSIC = (
+    "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'wazo-busd.retry.2s' in vhost '/': "
+    "received 'quorum' but current is 'classic'"
+)
+
+
+async def test_a_delay_queue_that_is_a_classic_one_is_bound_as_it_is(bench: Bench) -> None:
+    async with linked() as (broker, link):
+        broker.answers[Method.Declare] = refusing_queue('wazo-busd.retry.2s', 406, IS_CLASSIC)
+        session = await declared(bench, broker, link, 2.0)
+
+        assert session.frames(Method.Bind)[0].queue == 'wazo-busd.retry.2s'
+
+
+async def test_a_broker_without_quorum_queues_gets_classic_delay_queues(bench: Bench) -> None:
+    bench.declarer.quorum = False
+    async with linked() as (broker, link):
+        session = await declared(bench, broker, link, 2.0)
+
+        arguments = [frame.arguments or {} for frame in session.frames(Method.Declare)]
+        assert [(each['x-queue-type'], 'x-dead-letter-strategy' in each) for each in arguments] == [
+            ('classic', False),
+            ('classic', False),
+        ]
+
+
 async def test_a_handler_that_is_gone_is_unbound(bench: Bench) -> None:
     bench.ledger.write(QUEUE, ['calls.#', 'faxes.#'])
     async with linked() as (broker, link):
@@ -564,6 +770,14 @@ async def test_a_handler_that_is_gone_is_forgotten(bench: Bench) -> None:
         assert bench.declarer.known_queues() == []
 
 
+async def test_the_dead_letters_of_a_handler_that_is_gone_can_be_found(bench: Bench) -> None:
+    bench.ledger.write(QUEUE, ['calls.#'])
+    async with linked() as (_, link):
+        await bench.declarer.forget_queue(link, QUEUE)
+
+        assert bench.ledger.known == [QUEUE]
+
+
 async def test_a_handler_that_could_not_be_unbound_is_not_forgotten(bench: Bench) -> None:
     bench.ledger.write(QUEUE, ['calls.#'])
     async with linked() as (broker, link):
@@ -575,21 +789,21 @@ async def test_a_handler_that_could_not_be_unbound_is_not_forgotten(bench: Bench
 
 async def test_a_broker_with_quorum_queues_has_them() -> None:
     async with linked() as (_, link):
-        assert await has_quorum_queues(link, wanted('a'))
+        assert await has_quorum_queues(link, wanted('a').queue)
 
 
 async def test_a_broker_that_fails_over_a_quorum_queue_has_none() -> None:
     async with linked() as (broker, link):
         broker.answers[Method.Declare] = lambda _: [Connection.Close(541, 'INTERNAL_ERROR', 50, 10)]
 
-        assert not await has_quorum_queues(link, wanted('a'))
+        assert not await has_quorum_queues(link, wanted('a').queue)
 
 
 async def test_a_broker_that_refuses_a_quorum_queue_for_another_reason_has_them() -> None:
     async with linked() as (broker, link):
         broker.answers[Method.Declare] = lambda _: [Channel.Close(403, 'ACCESS_REFUSED - refused', 50, 10)]
 
-        assert await has_quorum_queues(link, wanted('a'))
+        assert await has_quorum_queues(link, wanted('a').queue)
 
 
 async def test_a_channel_for_declarations_is_closed_after_them() -> None:

@@ -21,6 +21,7 @@ from pamqp.frame import FrameTypes
 from pamqp.header import ContentHeader
 from pamqp.heartbeat import Heartbeat
 
+from tests.examples import examples
 from wazo_busd.amqp import frames
 from wazo_busd.amqp.frames import Cut, FrameCutter
 
@@ -280,7 +281,7 @@ def short(content: bytes) -> bytes:
 
 
 @given(stream=streams(), cut=lengths)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(100))
 def test_what_is_cut_out_is_what_pamqp_reads(stream: Frames, cut: list[int]) -> None:
     data = marshal(stream)
 
@@ -288,7 +289,7 @@ def test_what_is_cut_out_is_what_pamqp_reads(stream: Frames, cut: list[int]) -> 
 
 
 @given(stream=streams(), cut=lengths)
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(100))
 def test_what_is_not_ours_passes_whole_and_in_its_order(stream: Frames, cut: list[int]) -> None:
     data = marshal(stream)
 
@@ -296,7 +297,6 @@ def test_what_is_not_ours_passes_whole_and_in_its_order(stream: Frames, cut: lis
 
 
 @given(stream=streams(), cut=lengths)
-@settings(max_examples=100, deadline=None)
 def test_no_piece_that_passes_ends_inside_a_frame(stream: Frames, cut: list[int]) -> None:
     ear = Ear()
     data = marshal(stream)
@@ -309,7 +309,7 @@ def test_no_piece_that_passes_ends_inside_a_frame(stream: Frames, cut: list[int]
 
 
 @given(stream=streams(), garbage=st.binary(max_size=40), cut=lengths)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100))
 def test_everything_from_a_broken_frame_on_passes(stream: Frames, garbage: bytes, cut: list[int]) -> None:
     data = marshal(stream)
     broken = raw_frame(1, 1, b'\x00\x3c\x00\x3c', end=b'\x00') + garbage
@@ -318,7 +318,7 @@ def test_everything_from_a_broken_frame_on_passes(stream: Frames, garbage: bytes
 
 
 @given(stream=streams(), garbage=st.binary(max_size=100), cut=lengths)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(100))
 def test_garbage_takes_nothing_away_from_the_deliveries_before_it(
     stream: Frames, garbage: bytes, cut: list[int]
 ) -> None:
@@ -331,7 +331,6 @@ def test_garbage_takes_nothing_away_from_the_deliveries_before_it(
 
 
 @given(stream=streams(), kind=st.integers(0, 255).filter(lambda kind: kind not in {1, 2, 3, 8}), garbage=st.binary())
-@settings(max_examples=100, deadline=None)
 def test_what_begins_as_no_frame_does_passes_at_once(stream: Frames, kind: int, garbage: bytes) -> None:
     data = marshal(stream)
     broken = bytes([kind]) + b'\x00\x01\x7f\xff\xff\xff' + garbage

@@ -27,7 +27,7 @@ from wazo_busd.errors import BusError
 @pytest.fixture
 def haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """A watch that is in a hurry."""
-    monkeypatch.setattr('wazo_busd.amqp.hub_watch._EVERY_SECONDS', 0.01)
+    monkeypatch.setattr('wazo_busd.amqp.hub_watch.EVERY_SECONDS', 0.01)
 
 
 class Bench:
@@ -37,7 +37,7 @@ class Bench:
         self.broker = broker
         self.link = link
         self.session = session
-        self.declarer = Declarer(broker.config, Ledger(path / 'bindings.json', 'test'))
+        self.declarer = Declarer(broker.config, Ledger(path, broker.config))
         self.watch = HubWatch(link, self.declarer, self._declare_all)
         self.declared = 0
         self.error: BaseException | None = None

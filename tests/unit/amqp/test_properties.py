@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
+from tests.examples import examples
 from wazo_busd.amqp.properties import WireProperties, decode
 from wazo_busd.errors import Undecodable
 
@@ -142,7 +143,7 @@ def readable(raw: bytes) -> bool:
 
 
 @given(found=lists)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100))
 def test_well_formed_properties_are_what_pamqp_reads(found: dict[str, bytes]) -> None:
     raw = wire(found)
 
@@ -150,7 +151,7 @@ def test_well_formed_properties_are_what_pamqp_reads(found: dict[str, bytes]) ->
 
 
 @given(value=fields)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100))
 def test_every_type_of_field_is_what_pamqp_reads(value: bytes) -> None:
     _, expected = pamqp.decode.embedded_value(value)
 
@@ -213,19 +214,19 @@ def test_no_properties_are_none() -> None:
 
 
 @given(st.binary(max_size=300))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(100))
 def test_any_bytes_are_read_or_refused(raw: bytes) -> None:
     readable(raw)
 
 
 @given(flags=st.integers(0, 0xFFFF), rest=st.binary(max_size=100))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100))
 def test_any_flags_with_any_bytes_are_read_or_refused(flags: int, rest: bytes) -> None:
     readable(struct.pack('>H', flags) + rest)
 
 
 @given(found=lists, data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100))
 def test_one_changed_byte_is_read_or_refused(found: dict[str, bytes], data: st.DataObject) -> None:
     raw = bytearray(wire(found))
     raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
@@ -234,7 +235,7 @@ def test_one_changed_byte_is_read_or_refused(found: dict[str, bytes], data: st.D
 
 
 @given(found=lists.filter(len), data=st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(100))
 def test_what_is_cut_off_is_refused(found: dict[str, bytes], data: st.DataObject) -> None:
     raw = wire(found)
 

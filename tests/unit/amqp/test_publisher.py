@@ -270,6 +270,44 @@ async def test_what_was_not_confirmed_is_published_again_on_the_next_channel() -
         assert method.routing_key == 'busd.again'
 
 
+async def times(publisher: Publisher) -> int:
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        return await publisher.publish('wazo-busd', 'busd.x', b'{}', Basic.Properties())
+
+
+async def test_what_was_published_once_can_have_arrived_once() -> None:
+    async with publishing() as (_, publisher):
+        assert await times(publisher) == 1
+
+
+@pytest.mark.parametrize('losses', [1, 2])
+async def test_what_was_published_over_several_connections_can_have_arrived_as_often(losses: int) -> None:
+    async with publishing() as (broker, publisher):
+        broker.answers[ContentBody] = SILENCE
+        publishes = asyncio.create_task(times(publisher))
+        for number in range(1, losses + 1):
+            session = await broker.session(number)
+            await session.heard(ContentBody)
+            if number == losses:
+                del broker.answers[ContentBody]
+            session.abort()
+
+        assert await publishes == losses + 1
+
+
+async def test_what_waited_for_a_connection_was_published_once() -> None:
+    async with listening() as broker:
+        publisher = Publisher(broker.config, 'test')
+        publishes = asyncio.create_task(times(publisher))
+        await turn()
+        running = asyncio.create_task(publisher.run())
+
+        assert await publishes == 1
+
+        running.cancel()
+        await asyncio.wait([running])
+
+
 async def test_what_is_published_before_there_is_a_connection_waits_for_one() -> None:
     async with listening() as broker:
         publisher = Publisher(broker.config, 'test')

@@ -7,7 +7,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from textwrap import dedent, indent
 
@@ -15,11 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from wazo_busd import loader, units
-from wazo_busd.catalogue import store
 from wazo_busd.cli import main
-
-_REMEMBERED = lru_cache(maxsize=None)(store._read.__wrapped__)
-"""Reads every file of the catalogue once for all tests."""
 
 
 class Shell:
@@ -48,7 +43,6 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shell]:
     monkeypatch.setattr(sys, 'path_hooks', list(sys.path_hooks))
     monkeypatch.setattr(units, 'STATE', units.State())
     monkeypatch.setattr(loader, '_claims', {})
-    monkeypatch.setattr(store, '_read', _REMEMBERED)
     umask = os.umask(0o022)
     yield Shell(tmp_path)
     os.umask(umask)

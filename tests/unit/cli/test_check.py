@@ -42,7 +42,7 @@ def test_of_each_handler_it_says_what_it_would_get(shell: Shell) -> None:
     [
         ('user_missed_call', '1 known event: user_missed_call'),
         ('[user_created, user_deleted]', '2 known events: user_created, user_deleted'),
-        ('busd.#', 'no known event'),
+        ('stasis.#', 'no known event'),
         ('auth_tenant_created', '1 known event: auth_tenant_added'),
     ],
 )

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.unit.cli.conftest import Shell
 from wazo_busd import catalogue
 from wazo_busd.catalogue.publication import TENANT, USER, example
@@ -198,7 +199,7 @@ def test_a_value_that_is_json_is_taken_as_such(shell: Shell, field: str, value: 
 
 
 @given(st.text(st.characters(exclude_categories=['Cs'])))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(30))
 def test_a_text_in_quotes_is_that_text(shell: Shell, text: str) -> None:
     assert data(shell, 'call_held', f'call_id={json.dumps(text)}')['call_id'] == text
 
@@ -344,7 +345,7 @@ def test_data_that_a_daemon_may_take_are_not(shell: Shell) -> None:
     st.text(st.characters(codec='utf-8', exclude_characters='\0'), min_size=1).filter(lambda text: text[0] != '-'),
     st.lists(st.text(max_size=20).filter(lambda text: not text.startswith('-')), max_size=3),
 )
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_typed_ends_without_a_traceback(shell: Shell, name: str, fields: list[str]) -> None:
     assert shell('emit', '--force', '--dry-run', '--', name, *fields).exit_code in (0, 2)
 

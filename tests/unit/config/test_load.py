@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.unit.config.conftest import Files, only
 from tests.unit.config.test_reader import yaml_like
 from wazo_busd.config import Config, load
@@ -460,7 +461,7 @@ lines = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=examples(100))
 @given(text=st.lists(lines, max_size=6).map('\n'.join) | yaml_like | st.binary(max_size=20))
 def test_whatever_the_files_hold_loading_only_tells(
     tmp_path_factory: pytest.TempPathFactory, text: str | bytes

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from wazo_busd.config import BusConfig, Config, HandlerConfig, QueueConfig, TlsConfig
+from wazo_busd.config import BusConfig, Config, HandlerConfig, QueueConfig, RetryConfig, TlsConfig
 from wazo_busd.config.address import address
 from wazo_busd.config.model import HANDLER_NAME
 from wazo_busd.event import FIELDS
@@ -71,6 +71,11 @@ def test_a_queue_is_a_bounded_quorum_queue_by_default() -> None:
     assert (queue.type, queue.max_length, queue.max_bytes, queue.expires) == ('quorum', 250_000, 2**28, 1_209_600.0)
 
 
+def test_what_fails_is_tried_ten_times_over_some_minutes_by_default() -> None:
+    retry = HandlerConfig(plugin='log').retry
+    assert (retry.attempts, retry.backoff, retry.in_place, retry.hold) == (10, (2.0, 300.0), 1, 300.0)
+
+
 def test_a_handler_needs_a_plugin_and_nothing_else() -> None:
     handler = HandlerConfig(plugin='log')
     assert (
@@ -109,13 +114,15 @@ def test_what_is_no_uuid_or_access_is_refused_with_an_example(key: str, value: A
         HandlerConfig.model_validate({'plugin': 'x', key: value})
 
 
-@pytest.mark.parametrize('model', [Config(), BusConfig(), QueueConfig(), TlsConfig(), HandlerConfig(plugin='x')])
+@pytest.mark.parametrize(
+    'model', [Config(), BusConfig(), QueueConfig(), RetryConfig(), TlsConfig(), HandlerConfig(plugin='x')]
+)
 def test_a_configuration_does_not_change(model: Any) -> None:
     with pytest.raises(ValidationError):
         setattr(model, next(iter(type(model).model_fields)), None)
 
 
-@pytest.mark.parametrize('model', [Config, BusConfig, QueueConfig, TlsConfig, HandlerConfig])
+@pytest.mark.parametrize('model', [Config, BusConfig, QueueConfig, RetryConfig, TlsConfig, HandlerConfig])
 def test_an_unknown_key_is_refused(model: Any) -> None:
     with pytest.raises(ValidationError, match='Extra inputs are not permitted'):
         model.model_validate({'plugin': 'x', 'surprise': 1})
@@ -158,6 +165,24 @@ def test_a_representation_does_not_show_the_password() -> None:
         (QueueConfig, {'max_bytes': '1MB'}),
         (QueueConfig, {'expires': '1d'}),
         (QueueConfig, {'expires': '366d'}),
+        (RetryConfig, {'attempts': 0}),
+        (RetryConfig, {'attempts': 1001}),
+        (RetryConfig, {'attempts': '3'}),
+        (RetryConfig, {'attempts': None}),
+        (RetryConfig, {'backoff': '50ms..5m'}),
+        (RetryConfig, {'backoff': '2s..2h'}),
+        (RetryConfig, {'backoff': '5m..2s'}),
+        (RetryConfig, {'backoff': 0}),
+        (RetryConfig, {'backoff': 'soon'}),
+        (RetryConfig, {'backoff': [2, 300]}),
+        (RetryConfig, {'in_place': -1}),
+        (RetryConfig, {'in_place': 11}),
+        (RetryConfig, {'in_place': True}),
+        (RetryConfig, {'hold': '500ms'}),
+        (RetryConfig, {'hold': '11m'}),
+        (HandlerConfig, {'plugin': 'x', 'retry': 3}),
+        (HandlerConfig, {'plugin': 'x', 'retry': None}),
+        (HandlerConfig, {'plugin': 'x', 'retry': {'attempts': 0}}),
         (HandlerConfig, {}),
         (HandlerConfig, {'plugin': ''}),
         (HandlerConfig, {'plugin': 'x', 'match': []}),
@@ -245,6 +270,18 @@ def test_what_cannot_be_meant_is_refused(model: Any, value: dict[str, Any]) -> N
         (QueueConfig, 'type', 'classic', 'classic'),
         (QueueConfig, 'expires', '2d', 172_800.0),
         (QueueConfig, 'expires', '365d', 31_536_000.0),
+        (RetryConfig, 'attempts', 1, 1),
+        (RetryConfig, 'attempts', 1000, 1000),
+        (RetryConfig, 'backoff', '2s..5m', (2.0, 300.0)),
+        (RetryConfig, 'backoff', '100ms..1h', (0.1, 3600.0)),
+        (RetryConfig, 'backoff', '10s', (10.0, 10.0)),
+        (RetryConfig, 'backoff', 5, (5.0, 5.0)),
+        (RetryConfig, 'in_place', 0, 0),
+        (RetryConfig, 'in_place', 10, 10),
+        (RetryConfig, 'hold', '1s', 1.0),
+        (RetryConfig, 'hold', '10m', 600.0),
+        (HandlerConfig, 'retry', {}, RetryConfig()),
+        (HandlerConfig, 'retry', {'attempts': 3}, RetryConfig(attempts=3)),
         (HandlerConfig, 'match', 'calls.#', ['calls.#']),
         (HandlerConfig, 'match', ['calls.#', 'faxes.*'], ['calls.#', 'faxes.*']),
         (HandlerConfig, 'match', ['a' * 255], ['a' * 255]),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from wazo_busd.config.quantity import Duration, Size, between, parse_duration, parse_size
+from wazo_busd.config.quantity import Duration, DurationSpan, Size, between, parse_duration, parse_size, parse_span
 
 
 @pytest.mark.parametrize(
@@ -143,6 +143,35 @@ def test_a_thousand_and_a_kibi_differ(number: int) -> None:
     assert (parse_size(f'{number}k'), parse_size(f'{number}Ki')) == (number * 1000, number * 1024)
 
 
+@pytest.mark.parametrize(
+    ('written', 'seconds'),
+    [
+        ('2s..5m', (2.0, 300.0)),
+        ('500ms..1.5s', (0.5, 1.5)),
+        (' 2s .. 5m ', (2.0, 300.0)),
+        ('5m..300s', (300.0, 300.0)),
+        ('10s', (10.0, 10.0)),
+        (10, (10.0, 10.0)),
+        (0.5, (0.5, 0.5)),
+    ],
+)
+def test_a_span_is_read_as_two_durations(written: Any, seconds: tuple[float, float]) -> None:
+    assert parse_span(written) == seconds
+
+
+@pytest.mark.parametrize(
+    'written', ['', '..', '2s..', '..5m', '2s...5m', '2s..5m..7m', '2s-5m', 'a..b', [2, 5], {}, None, True, math.nan]
+)
+def test_what_is_no_span_is_refused_with_an_example(written: Any) -> None:
+    with pytest.raises(ValueError, match=r'^expected two durations, as in 2s\.\.5m$'):
+        parse_span(written)
+
+
+def test_a_span_begins_with_the_shorter_duration() -> None:
+    with pytest.raises(ValueError, match=r'^expected the shorter duration first, as in 2s\.\.5m$'):
+        parse_span('5m..2s')
+
+
 anything = st.one_of(st.text(), st.integers(), st.floats(), st.none(), st.booleans(), st.binary(), st.just(10**400))
 
 
@@ -154,6 +183,15 @@ def test_whatever_is_written_is_a_finite_duration_or_refused(written: Any) -> No
         return
     assert seconds >= 0
     assert math.isfinite(seconds)
+
+
+@given(anything | st.from_regex(r'[0-9]{1,20}(ms|s|m|h|d)?\.\.[0-9]{1,20}(ms|s|m|h|d)?', fullmatch=True))
+def test_whatever_is_written_is_a_span_that_begins_with_the_shorter_duration_or_refused(written: Any) -> None:
+    try:
+        shortest, longest = parse_span(written)
+    except ValueError:
+        return
+    assert 0 <= shortest <= longest < math.inf
 
 
 @given(anything | st.from_regex(r'[0-9]{1,400}(k|Ki|M|Gi)?B?', fullmatch=True))
@@ -182,12 +220,15 @@ def test_bounds_are_told_as_people_write_them() -> None:
         check(1.0)  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize(('kind', 'written', 'read'), [(Duration, '5m', 300.0), (Size, '1MiB', 1_048_576)])
-def test_a_model_reads_a_quantity(kind: Any, written: str, read: float) -> None:
+@pytest.mark.parametrize(
+    ('kind', 'written', 'read'),
+    [(Duration, '5m', 300.0), (Size, '1MiB', 1_048_576), (DurationSpan, '2s..5m', (2.0, 300.0))],
+)
+def test_a_model_reads_a_quantity(kind: Any, written: str, read: Any) -> None:
     assert TypeAdapter(kind).validate_python(written) == read
 
 
-@pytest.mark.parametrize('kind', [Duration, Size])
+@pytest.mark.parametrize('kind', [Duration, Size, DurationSpan])
 def test_a_model_refuses_what_is_no_quantity(kind: Any) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(kind).validate_python('ten')

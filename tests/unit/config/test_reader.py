@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from tests.unit.config.conftest import Files, leaves, only
 from wazo_busd.config.document import Document, Origin, Place
 from wazo_busd.config.reader import read
@@ -436,7 +437,7 @@ words = ': |- |\n  |!!|!!int |!!bool |<<: |&a |*a|null|true|0606|+1|1:30|2024-13
 yaml_like = st.lists(st.sampled_from([*letters, *words.split('|')]), max_size=24).map(''.join)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=examples(100))
 @given(text=yaml_like.map(str.encode) | st.binary(max_size=40))
 def test_whatever_a_file_holds_nothing_is_raised(tmp_path_factory: pytest.TempPathFactory, text: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / 'anything.yml'

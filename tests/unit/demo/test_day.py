@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from demo.day import Day
+from tests.examples import examples
 from tests.unit.demo.told import SEEDS, whole_day
 
 HOUR_SECONDS = 3600
 
 
 @given(st.integers(0, 2**32), st.sampled_from(['now', '2019', 'both']))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10))
 def test_the_same_seed_gives_the_same_day(seed: int, era: str) -> None:
     day = Day(seed, era, hours=1)  # type: ignore[arg-type]
 
@@ -33,7 +34,7 @@ def test_other_seeds_give_other_days() -> None:
 
 
 @given(st.integers(0, 2**32))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(10))
 def test_time_never_goes_back(seed: int) -> None:
     times = [each.at_seconds for each in Day(seed, hours=2)]
 

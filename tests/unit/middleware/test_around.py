@@ -13,7 +13,6 @@ from wazo_busd import middleware
 from wazo_busd.handler import Handler
 from wazo_busd.middleware.context import context
 from wazo_busd.middleware.telemetry import telemetry
-from wazo_busd.middleware.timeout import timeout
 from wazo_busd.plugin import handler
 from wazo_busd.work import Work
 
@@ -24,8 +23,8 @@ Run = Callable[[Work], Awaitable[None]]
 def nothing(event: object) -> None: ...
 
 
-def test_context_is_around_telemetry_and_that_around_the_timeout() -> None:
-    assert (context, telemetry, timeout) == middleware.MIDDLEWARE
+def test_context_is_around_telemetry() -> None:
+    assert (context, telemetry) == middleware.MIDDLEWARE
 
 
 async def test_the_first_of_the_list_is_outermost_and_the_call_innermost(monkeypatch: pytest.MonkeyPatch) -> None:

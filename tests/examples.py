@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""How many examples hypothesis tries of a rule: some while people wait, many in `make thorough`."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+_TIMES = {'quick': 1, 'thorough': 20}
+_PROFILE = os.environ.get('HYPOTHESIS_PROFILE', 'quick')
+
+
+def choose() -> None:
+    """Make all that follows try as many."""
+    settings.register_profile(
+        _PROFILE,
+        max_examples=examples(50),
+        # Nothing about time is asserted: a machine that is busy with something else is no mistake.
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        print_blob=True,
+    )
+    settings.load_profile(_PROFILE)
+
+
+def examples(number: int) -> int:
+    """How many examples a rule has that needs more or fewer than others.
+
+    Args:
+        number: how many while people wait.
+    """
+    return number * _TIMES[_PROFILE]

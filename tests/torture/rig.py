@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The rig: a daemon, a broker, and a proxy between them that misbehaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import threading
+from collections import Counter
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from tests.conftest import Broker
+from tests.proxy import Proxy
+from tests.support import DaemonProcess, eventually_sync, write_config
+from tests.torture.history import Account, History, account
+from wazo_busd.cli import main
+
+HANDLERS = ('quick', 'flaky', 'lane')
+PREFETCH = 64
+DEAD_ONE_IN = 50
+"""One event in so many is dead with one of the handlers."""
+
+_PLUGINS = Path(__file__).with_name('plugins')
+_QUIET_SECONDS = 90.0
+
+
+class ProxyThread:
+    """A proxy in a thread of its own, told what to do from another.
+
+    Args:
+        host: the broker.
+        port: its port.
+    """
+
+    def __init__(self, host: str, port: int) -> None:
+        self._proxy = Proxy(host, port)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name='proxy')
+
+    def start(self) -> None:
+        self._thread.start()
+        asyncio.run_coroutine_threadsafe(self._proxy.__aenter__(), self._loop).result()
+
+    def stop(self) -> None:
+        asyncio.run_coroutine_threadsafe(self._proxy.__aexit__(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def port(self) -> int:
+        return self._proxy.port
+
+    @property
+    def opened(self) -> int:
+        """How many connections there were."""
+        return self._proxy.opened
+
+    def reset(self) -> None:
+        self._loop.call_soon_threadsafe(self._proxy.reset)
+
+    def freeze(self) -> None:
+        self._loop.call_soon_threadsafe(self._proxy.freeze)
+
+    def bury(self) -> None:
+        self._loop.call_soon_threadsafe(self._proxy.bury)
+
+
+class Rig:
+    """Everything that is tortured.
+
+    Args:
+        broker: a virtual host on a node that may be killed.
+        directory: where everything is put.
+    """
+
+    def __init__(self, broker: Broker, directory: Path) -> None:
+        self.node = broker.node
+        self.broker = broker
+        self.history = History(directory)
+        self.daemon: DaemonProcess
+        self._directory = directory
+        self._generation = 0
+        self.proxy = ProxyThread(broker.host, broker.port)
+        self.proxy.start()
+        self._config = self._write()
+        for name in HANDLERS:
+            shutil.copy(_PLUGINS / f'{name}.py', directory / 'etc' / 'plugins.d')
+        self.start_daemon()
+
+    def start_daemon(self) -> None:
+        self.daemon = DaemonProcess(self._config, self._directory / 'run', '-l', 'warning')
+        self.daemon.wait_told('READY=1')
+
+    def stop_daemon(self) -> None:
+        code = self.daemon.stop()
+        if code:
+            raise AssertionError(f'the daemon ended with {code}; it logged:\n{self.daemon.log}')
+
+    def kill_daemon(self) -> None:
+        self.daemon.__exit__()
+
+    def change_configuration(self) -> None:
+        self._generation += 1
+        self._write()
+
+    def close(self) -> None:
+        self.daemon.__exit__()
+        self.proxy.stop()
+
+    def wait_quiet(self) -> None:
+        """Wait until nothing waits in any queue and nothing runs."""
+        eventually_sync(self._is_quiet, _QUIET_SECONDS)
+
+    def accounts(self) -> list[Account]:
+        """What became of the events, handler by handler."""
+        return [account(self.history, handler, self._dead(handler)) for handler in HANDLERS]
+
+    def _is_quiet(self) -> bool:
+        return all(self._is_accounted(handler) for handler in HANDLERS)
+
+    def _is_accounted(self, handler: str) -> bool:
+        left = self.history.confirmed - {line.number for line in self.history.lines(handler) if line.what != 'run'}
+        # To ask for the dead letters costs a second, so only when nothing else can be left.
+        return not left or (len(left) <= self._most_dead and left <= self._dead(handler).keys())
+
+    @property
+    def _most_dead(self) -> int:
+        return len(self.history.confirmed) // DEAD_ONE_IN + 1
+
+    def _dead(self, handler: str) -> Counter[int]:
+        """The numbers of the events among a handler's dead letters."""
+        command = ['dead', 'list', '--handler', handler, '--bodies', '-o', 'json', '-c', str(self._config)]
+        done = CliRunner().invoke(main, command, catch_exceptions=False)
+        if done.exit_code:
+            raise AssertionError(done.stderr)
+        return Counter(json.loads(each['body'])['data']['number'] for each in json.loads(done.stdout))
+
+    def _write(self) -> Path:
+        bus = f'{{host: 127.0.0.1, port: {self.proxy.port}, vhost: {self.broker.vhost}, prefetch: {PREFETCH}}}'
+        handlers = f"""
+            quick: {{plugin: quick, concurrency: {8 + self._generation % 2}, options: {self._options('quick')}}}
+            flaky:
+              plugin: flaky
+              concurrency: 8
+              retry: {{attempts: 5, backoff: 100ms..500ms, in_place: 1}}
+              options: {self._options('flaky')}
+            lane:
+              plugin: lane
+              concurrency: 8
+              order_by: data.key
+              retry: {{attempts: 5, backoff: 100ms..1s}}
+              options: {self._options('lane')}
+        """
+        return write_config(self._directory / 'etc', self.broker, handlers, bus=bus)
+
+    def _options(self, handler: str) -> str:
+        return f'{{history: {self._directory / handler}.history}}'

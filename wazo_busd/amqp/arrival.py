@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The arrival: from what was cut out of the stream to a delivery."""
+
+from __future__ import annotations
+
+import structlog
+
+from wazo_busd.amqp.copy import NUMBER, NoCopy, Original, original
+from wazo_busd.amqp.frames import Cut
+from wazo_busd.amqp.properties import WireProperties
+from wazo_busd.delivery import Acknowledger, Delivery
+from wazo_busd.errors import Undecodable
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def first_hand(cut: Cut, acknowledger: Acknowledger, now: float) -> Delivery:
+    """The delivery of an event as its publisher sent it.
+
+    Args:
+        cut: what was cut out of the stream.
+        acknowledger: who settles it.
+        now: the time, in Unix seconds.
+    """
+    return Delivery(
+        cut.tag,
+        body=cut.body,
+        size=cut.size,
+        exchange=cut.exchange.decode('utf-8', 'backslashreplace'),
+        routing_key=cut.routing_key.decode('utf-8', 'backslashreplace'),
+        properties=WireProperties(cut.properties),
+        redelivered=cut.redelivered,
+        received_at=now,
+        acknowledger=acknowledger,
+    )
+
+
+def returned(cut: Cut, acknowledger: Acknowledger, now: float) -> tuple[Delivery, object]:
+    """The delivery of what came from the exchange for returns: of the event that it is a copy of.
+
+    Args:
+        cut: what was cut out of the stream.
+        acknowledger: who settles it.
+        now: the time, in Unix seconds.
+
+    Returns:
+        The delivery, and the number of the copy. What somebody else has published there is delivered as it came, and
+        has no number.
+    """
+    properties = WireProperties(cut.properties)
+    try:
+        made_of = original(cut.body, properties.headers)
+    except (NoCopy, Undecodable) as error:
+        log.warning('no_copy_returned', routing_key=repr(cut.routing_key), error=str(error))
+        return first_hand(cut, acknowledger, now), None
+    return _of_copy(cut, made_of, acknowledger, now), properties.headers.get(NUMBER)
+
+
+def _of_copy(cut: Cut, made_of: Original, acknowledger: Acknowledger, now: float) -> Delivery:
+    """The event that a copy was made of, as if it came the way it came at first."""
+    return Delivery(
+        cut.tag,
+        body=made_of.body,
+        size=made_of.size,
+        exchange=made_of.exchange,
+        routing_key=made_of.routing_key,
+        properties=WireProperties(made_of.raw_properties),
+        redelivered=cut.redelivered,
+        received_at=now,
+        acknowledger=acknowledger,
+        history=made_of.history,
+    )

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The black box: what a handler was at when the process ended without a word.
+
+A file that is mapped into memory: what is written there outlives the process, whatever ends it, and costs no system
+call. It does not outlive the machine, and need not: a power cut is no event's fault.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from wazo_busd.delivery import Delivery
+from wazo_busd.event import identity
+
+_SLOT = 2048
+_HEAD = struct.Struct('>BBHHI')
+"""State, whether it runs alone, and the lengths of exchange, routing key and body."""
+
+_EMPTY, _WHOLE, _NAMED = 0, 1, 2
+_ROOM = _SLOT - _HEAD.size
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event that was being run.
+
+    Attributes:
+        identity: what it is recognised by when it is given out again.
+        alone: whether nothing else of the process ran beside it.
+    """
+
+    identity: str
+    alone: bool
+
+
+class BlackBox:
+    """One slot for each event that a handler runs on at a time.
+
+    Where the file cannot be made, it records nothing, and says so once.
+
+    Args:
+        path: the file; `None` records nothing.
+        slots: how many events there are at a time.
+    """
+
+    def __init__(self, path: Path | None, slots: int) -> None:
+        self._path = path
+        self._map: mmap.mmap | None = None
+        self._free: list[int] = []
+        if path is None:
+            return
+        try:
+            self._map = _allocate(path, slots * _SLOT)
+        except OSError as error:
+            log.error(
+                'black_box_not_made',
+                path=str(path),
+                error=error.strerror,
+                effect='an event that ends the process is not recognised',
+                hint=f'df -h {path.parent}',
+            )
+            return
+        self._free = [number * _SLOT for number in range(slots)]
+
+    def enter(self, delivery: Delivery, *, alone: bool = False) -> int:
+        """Record that an event is run from now on.
+
+        Returns:
+            The slot, for `leave`; -1 if there is none.
+        """
+        box = self._map
+        if box is None or not self._free:
+            return -1
+        slot = self._free.pop()
+        exchange, key, body = delivery.exchange.encode(), delivery.routing_key.encode(), delivery.body
+        state = _WHOLE
+        if delivery.history is not None or len(exchange) + len(key) + len(body) > _ROOM:
+            state, exchange, key, body = _NAMED, b'', b'', delivery.identity.encode()
+        content = exchange + key + body
+        start = slot + _HEAD.size
+        box[start : start + len(content)] = content
+        # The state last: a slot that is not empty is whole.
+        _HEAD.pack_into(box, slot, state, alone, len(exchange), len(key), len(body))
+        return slot
+
+    def no_longer_alone(self, slot: int) -> None:
+        """Something else runs beside it now."""
+        if self._map is not None and slot >= 0:
+            self._map[slot + 1] = 0
+
+    def leave(self, slot: int) -> None:
+        """The event is run no more."""
+        if self._map is not None and slot >= 0:
+            self._map[slot] = _EMPTY
+            self._free.append(slot)
+
+    def close(self) -> None:
+        """The handler has ended as it should: forget everything."""
+        if self._map is not None and self._path is not None:
+            self._map.close()
+            self._map = None
+            self._path.unlink(missing_ok=True)
+
+
+def read(path: Path) -> list[Recorded]:
+    """What the black box of a process that is gone says.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    content = path.read_bytes()
+    return [found for slot in range(0, len(content) - _SLOT + 1, _SLOT) if (found := _recorded(content, slot))]
+
+
+def _recorded(content: bytes, slot: int) -> Recorded | None:
+    state, alone, exchange_size, key_size, body_size = _HEAD.unpack_from(content, slot)
+    start = slot + _HEAD.size
+    key_start = start + exchange_size
+    body_start = key_start + key_size
+    body = content[body_start : body_start + body_size]
+    if state == _NAMED:
+        return Recorded(body.decode('ascii', 'replace'), bool(alone))
+    if state != _WHOLE or exchange_size + key_size + body_size > _ROOM:
+        return None
+    exchange, key = content[start:key_start], content[key_start:body_start]
+    return Recorded(identity(exchange.decode(errors='replace'), key.decode(errors='replace'), body), bool(alone))
+
+
+def _allocate(path: Path, size: int) -> mmap.mmap:
+    """A file of zeros that has its place on the disk: a write to one without would end the process on a full disk."""
+    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+        return mmap.mmap(descriptor, size)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""`wazo-busd dead`: looks at the events that handlers gave up on, sends them back, or drops them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from wazo_busd import logs
+from wazo_busd.amqp import ORPHANS, DeadLetter, DeadLetters, Ledger
+from wazo_busd.cli.dead_selection import Selection, in_full, line_of, plain
+from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, output_option, plural, print_problems
+from wazo_busd.config import Config, load
+from wazo_busd.errors import BusError
+from wazo_busd.text import escape
+from wazo_busd.topology import Hub
+
+F = TypeVar('F', bound=Callable[..., Any])
+T = TypeVar('T')
+
+
+@click.group(short_help='Look at what handlers gave up on, send it back, or drop it.')
+def dead() -> None:
+    """Look at the events that handlers gave up on, send them back to the handler, or drop them.
+
+    It works whether the daemon runs or not.
+    """
+
+
+def selection_options(function: F) -> F:
+    """Add what says which dead letters are meant."""
+    function = click.option('--error', help='Only those of this class of error.')(function)
+    return click.option('--handler', help='Only those of this handler, be it one that is no longer configured.')(
+        function
+    )
+
+
+@dead.command('list', short_help='Show them, grouped by error.')
+@selection_options
+@click.option('--bodies', is_flag=True, help='With -o json: what the events say, too.')
+@config_option
+@output_option
+def list_command(handler: str | None, error: str | None, bodies: bool, path: Path, output: str) -> None:
+    """Show the dead letters, grouped by handler and error. They stay where they are.
+
+    \b
+    Examples:
+      wazo-busd dead list
+      wazo-busd dead list --handler crm
+      wazo-busd dead list -o json
+    """
+    config = _config(path)
+    selection = Selection(handler=handler, error=error)
+    letters = _run(_found(config, selection))
+    if output == 'json':
+        click.echo(json.dumps([plain(each, body=bodies) for each in letters], indent=2, ensure_ascii=False))
+        return
+    if not letters:
+        click.echo('no dead letters' + selection.words())
+        return
+    groups: dict[tuple[str, str, str], list[DeadLetter]] = {}
+    for letter in letters:
+        groups.setdefault((letter.handler, letter.error, letter.text.partition('\n')[0]), []).append(letter)
+    for group in sorted(groups.values(), key=len, reverse=True):
+        click.echo(escape(line_of(group)))
+    first = letters[-1].event_id[:12]
+    click.echo(f'\n{plural(len(letters), "dead letter")}. next: wazo-busd dead show {first}')
+
+
+@dead.command('show', short_help='Show one in full.')
+@click.argument('identity', metavar='ID')
+@click.option('--body', is_flag=True, help='Write the body alone, byte for byte.')
+@config_option
+@output_option
+def show_command(identity: str, body: bool, path: Path, output: str) -> None:
+    """Show a dead letter in full: why, when, after how many tries, and the event. ID is the beginning of its id.
+
+    \b
+    Examples:
+      wazo-busd dead show 3f2a91c0d4e5
+      wazo-busd dead show 3f2a91c0d4e5 --body > event.json
+    """
+    letters = _run(_found(_config(path), Selection(ids=(identity,))))
+    if not letters:
+        _fail(f'no dead letter has an id that begins with {identity!r}', 'wazo-busd dead list')
+    if body:
+        sys.stdout.buffer.write(letters[-1].original.body)
+    elif output == 'json':
+        click.echo(json.dumps([plain(each, body=True) for each in letters], indent=2, ensure_ascii=False))
+    else:
+        for letter in letters:
+            click.echo('\n'.join(map(escape, in_full(letter))))
+        click.echo(f'\nnext: wazo-busd dead replay {letters[-1].event_id[:12]}')
+
+
+@dead.command('replay', short_help='Send them back to the handler that gave up.')
+@click.argument('identities', metavar='[ID]...', nargs=-1)
+@selection_options
+@click.option('-y', '--yes', is_flag=True, help='Do not ask.')
+@config_option
+def replay_command(identities: Sequence[str], handler: str | None, error: str | None, yes: bool, path: Path) -> None:
+    """Send events back to the handler that gave up on them, and to no other, with all its tries before it again.
+
+    Each is taken out only when the handler's queue has it. So this can be interrupted at any point, and run again:
+    nothing is lost, and at most the one that was in hand is handled twice.
+
+    \b
+    Examples:
+      wazo-busd dead replay 3f2a91c0d4e5
+      wazo-busd dead replay --handler crm --error ClientResponseError
+      wazo-busd dead replay --yes
+    """
+    config = _config(path)
+    selection = Selection(handler=handler, error=error, ids=tuple(identities))
+    letters = _run(_found(config, selection))
+    broken = [letter for letter in letters if not letter.is_whole]
+    if broken:
+        click.echo(f'{plural(len(broken), "event")} cannot be sent back: only the beginning of the body was kept')
+    whole = [letter for letter in letters if letter.is_whole]
+    _ask(whole, selection, 'send back', yes=yes)
+    _run(_check_queues(config, {letter.handler for letter in whole}))
+    sent = _act(config, Selection.of(whole), 'sending back', lambda session: session.send_back)
+    click.echo(f'{plural(sent, "event")} sent back. next: wazo-busd dead list')
+
+
+@dead.command('drop', short_help='Throw them away.')
+@click.argument('identities', metavar='[ID]...', nargs=-1)
+@selection_options
+@click.option('--older', metavar='AGE', help='Only those that died longer ago, as in 7d.')
+@click.option('-y', '--yes', is_flag=True, help='Do not ask.')
+@config_option
+def drop_command(
+    identities: Sequence[str], handler: str | None, error: str | None, older: str | None, yes: bool, path: Path
+) -> None:
+    """Throw dead letters away, for good.
+
+    \b
+    Examples:
+      wazo-busd dead drop --older 7d
+      wazo-busd dead drop --handler crm --error ValueError
+    """
+    config = _config(path)
+    selection = Selection(handler=handler, error=error, ids=tuple(identities)).older_than(older)
+    letters = _run(_found(config, selection))
+    _ask(letters, selection, 'throw away', yes=yes)
+
+    async def nothing(letter: DeadLetter) -> None:
+        """To be taken out is all that happens to it."""
+
+    dropped = _act(config, Selection.of(letters), 'dropping', lambda _: nothing)
+    click.echo(f'{plural(dropped, "dead letter")} dropped')
+
+
+def _ask(letters: Sequence[DeadLetter], selection: Selection, what: str, *, yes: bool) -> None:
+    """Ask before anything is done; end where there is nothing to do, or the answer is no."""
+    if not letters:
+        _fail(f'no dead letters{selection.words()}', 'wazo-busd dead list')
+    handlers = ', '.join(sorted({letter.handler for letter in letters}))
+    if not (yes or sys.stdin.isatty()):
+        _fail('nobody is there to be asked', 'add --yes')
+    if not yes and not click.confirm(escape(f'{what} {plural(len(letters), "event")} of {handlers}?')):
+        click.echo('nothing was done')
+        sys.exit(1)
+
+
+async def _check_queues(config: Config, handlers: set[str]) -> None:
+    async with DeadLetters(config.bus) as session:
+        for handler in sorted(handlers):
+            if not await session.has_queue(handler):
+                raise BusError(
+                    f'{handler} has no queue that its events could be sent back to',
+                    'configure a handler of that name and start the daemon, or wazo-busd dead drop',
+                )
+
+
+def _act(
+    config: Config,
+    selection: Selection,
+    title: str,
+    action: Callable[[DeadLetters], Callable[[DeadLetter], Coroutine[Any, Any, None]]],
+) -> int:
+    """Do something with each of the letters, and take it out.
+
+    Returns:
+        With how many.
+    """
+
+    async def go() -> int:
+        done = 0
+        async with DeadLetters(config.bus) as session:
+            with click.progressbar(length=selection.size, label=title, file=sys.stderr) as bar:
+                for handler in _handlers(config, selection):
+                    async for _ in session.read(handler, selection.takes, action(session)):
+                        done += 1
+                        bar.update(1)
+        return done
+
+    return _run(go())
+
+
+async def _found(config: Config, selection: Selection) -> list[DeadLetter]:
+    async with DeadLetters(config.bus) as session:
+        return [letter async for letter in _letters(session, config, selection)]
+
+
+async def _letters(session: DeadLetters, config: Config, selection: Selection) -> AsyncIterator[DeadLetter]:
+    for handler in _handlers(config, selection):
+        async for letter in session.read(handler, selection.takes):
+            yield letter
+
+
+def _handlers(config: Config, selection: Selection) -> list[str]:
+    """Whose dead letters are looked at: of handlers that are configured or ever were, and of those that are gone."""
+    known = [Hub(config.bus.namespace).handler_of(queue) for queue in Ledger(config.state_dir, config.bus).known]
+    named = [selection.handler] if selection.handler else []
+    return list(dict.fromkeys([*named, *config.handlers, *known, ORPHANS])) if not named else [*named, ORPHANS]
+
+
+def _config(path: Path) -> Config:
+    # What the libraries log of a broker that is away is said by the error, with the cure.
+    logs.configure('critical')
+    configuration = load(path)
+    if configuration.problems:
+        print_problems(configuration.problems)
+        sys.exit(EXIT_CONFIGURATION)
+    return configuration.config
+
+
+def _run(going: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(going)
+    except BusError as error:
+        _fail(error.text, error.cure)
+
+
+def _fail(text: str, cure: str) -> NoReturn:
+    click.echo(escape(f'error: {text}. next: {cure}'), err=True)
+    sys.exit(1)

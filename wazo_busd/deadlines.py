@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The deadlines: ends calls that take too long, with one timer for all calls of a handler."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from wazo_busd.work import Work
+
+_GRACE_SECONDS = 5.0
+"""How long a call may take to end after it was cancelled."""
+
+
+class Deadlines:
+    """Watches the calls of one handler. All have the same time, so the first that began is the first that is late.
+
+    Args:
+        seconds: how long a call may take.
+        expire: told of a call that has taken so long: it is to be cancelled.
+        abandon: told of a call that goes on, seconds after it was: it is to be given up.
+    """
+
+    def __init__(self, seconds: float, *, expire: Callable[[Work], None], abandon: Callable[[Work], None]) -> None:
+        self._seconds = seconds
+        self._expire = expire
+        self._abandon = abandon
+        self._running: dict[Work, float] = {}
+        self._late: dict[Work, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._loop = asyncio.get_running_loop()
+
+    def began(self, work: Work) -> None:
+        """A call begins."""
+        self._running[work] = now = self._loop.time()
+        if self._timer is None:
+            self._timer = self._loop.call_at(now + self._seconds, self._look)
+
+    def ended(self, work: Work) -> None:
+        """A call has ended, in time or not."""
+        if self._running.pop(work, None) is None:
+            self._late.pop(work, None)
+
+    def close(self) -> None:
+        """Watch no longer."""
+        self._running.clear()
+        self._late.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _look(self) -> None:
+        try:
+            self._tell(self._loop.time())
+        finally:
+            # Also after a mistake of ours: the other calls are still to be ended.
+            self._timer = None
+            following = [began + self._seconds for began in self._first(self._running)]
+            following += [began + _GRACE_SECONDS for began in self._first(self._late)]
+            if following:
+                self._timer = self._loop.call_at(min(following), self._look)
+
+    def _tell(self, now: float) -> None:
+        for work, began in list(self._late.items()):
+            if began + _GRACE_SECONDS > now:
+                break
+            del self._late[work]
+            self._abandon(work)
+        for work, began in list(self._running.items()):
+            if began + self._seconds > now:
+                break
+            del self._running[work]
+            self._late[work] = now
+            self._expire(work)
+
+    @staticmethod
+    def _first(begun: dict[Work, float]) -> list[float]:
+        return [next(iter(begun.values()))] if begun else []

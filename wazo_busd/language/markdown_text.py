@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""Texts in Markdown, for chat services."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from wazo_busd.language.url_text import quoted
+from wazo_busd.language.values import text_of
+from wazo_busd.language.writer import Writer
+from wazo_busd.text import legible
+
+_PUNCTUATION = re.compile(r'[!-/:-@\[-`{-~]')
+_ESCAPES = {'&': '&amp;', '<': '&lt;', '>': '&gt;', '@': '\\@\u200b', '`': "'"}
+"""What a backslash does not help against everywhere: entities of Slack, mentions, and what ends a span of code."""
+
+_IN_LINK = re.compile(r'(?:\]\([^)]*|https?://\S*)$')
+
+
+class MarkdownWriter(Writer):
+    """A value is letters: it makes no link, no emphasis, no block, and calls nobody.
+
+    In a URL, as in `[here](https://…/{{ data.id }})`, it is percent-encoded.
+    """
+
+    def __init__(self) -> None:
+        self._before = ''
+
+    def literal(self, text: str) -> str:
+        """The text as it is."""
+        self._before += text
+        return text
+
+    def value(self, value: Any) -> str:
+        """The value with a backslash before all that is no letter and no digit."""
+        if _IN_LINK.search(self._before):
+            written = quoted(value)
+        else:
+            line = re.sub(r' {2,}', ' ', legible(text_of(value)))
+            written = _PUNCTUATION.sub(lambda found: _ESCAPES.get(found[0], f'\\{found[0]}'), line)
+        self._before += written
+        return written

@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The settlement: from what a try raised to what follows from it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from wazo_busd.breaker import Breaker
+from wazo_busd.conditions import Refusal
+from wazo_busd.delivery import Delivery, History
+from wazo_busd.errors import Discard, Expired, HandlerExited, HandlerTimeout
+from wazo_busd.event import Event
+from wazo_busd.handler import Handler
+from wazo_busd.outcome import Outcome, Reason, text_of, told
+from wazo_busd.retry import Again, RetryPolicy
+from wazo_busd.suspects import Suspects
+from wazo_busd.tasks import is_cancelled
+from wazo_busd.work import Work
+
+_LOGGED_TEXT_LENGTH = 200
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a handler has done since it started.
+
+    Attributes:
+        received: deliveries that came.
+        unmatched: those that were not for it, from a binding that is no longer asked for.
+        filtered: those that its conditions did not let through.
+        expired: those that were older than it wants them, when they came or when their turn came.
+        repeats: those that came again while they were still run, or after they were done with.
+        retried_in_place: tries that were made again without leaving the process.
+        outcomes: how the others ended.
+        seconds: time spent in the plugin's code, all calls together.
+    """
+
+    received: int = 0
+    unmatched: int = 0
+    repeats: int = 0
+    filtered: int = 0
+    expired: int = 0
+    retried_in_place: int = 0
+    outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
+    seconds: float = 0.0
+
+    def leave_out(self, refusal: Refusal | None) -> None:
+        """Count an event that no method is called for."""
+        self.unmatched += refusal is None
+        self.filtered += refusal is Refusal.FILTERED
+        self.expired += refusal is Refusal.EXPIRED
+
+
+class Settlement:
+    """Settles the deliveries of one handler.
+
+    Args:
+        handler: the handler.
+        breaker: told what worked and what did not.
+        suspects: told of those that have not ended the process.
+    """
+
+    def __init__(self, handler: Handler, *, breaker: Breaker, suspects: Suspects) -> None:
+        self.counts = Counts()
+        self.is_draining = False
+        """Whether nothing is tried again any more."""
+        self._handler = handler
+        self._policy = RetryPolicy(handler.config.retry)
+        self._breaker = breaker
+        self._suspects = suspects
+
+    def conclude(self, work: Work, error: BaseException | None) -> float | None:
+        """See to what follows from a try.
+
+        Args:
+            work: what was tried.
+            error: what it raised; `None` if it returned.
+
+        Returns:
+            The seconds after which it is to be tried again in place; `None` if the event is settled.
+        """
+        self.counts.seconds += work.duration_seconds
+        error = self._blamed(work, error)
+        outcome = Outcome.of(error)
+        if outcome in (Outcome.RETRY, Outcome.DEAD) and self.is_draining and is_cancelled():
+            # Also where the plugin made another error of its cancellation, as some libraries do.
+            self._finish(work, Outcome.INTERRUPTED)
+            return None
+        if error is None or isinstance(error, Discard):
+            if isinstance(error, Expired):
+                self.counts.leave_out(Refusal.EXPIRED)
+            else:
+                self._breaker.worked()
+            # A class of the plugin's own may have forgotten to set it.
+            self._finish(work, outcome, reason=getattr(error, 'reason', None) or None)
+            return None
+        self._breaker.failed(error)
+        if not work.first_at:
+            work.first_at = work.started_at
+        if not work.first_error:
+            work.first_error = told(error)
+        if not work.held_since:
+            work.held_since = time.monotonic() - work.duration_seconds
+        return self._fail(work, error, outcome)
+
+    def _blamed(self, work: Work, error: BaseException | None) -> BaseException | None:
+        """The error that stands for a try that was ended from outside."""
+        if work.is_late:
+            work.is_late = False
+            task = asyncio.current_task()
+            if task is not None:
+                task.uncancel()
+            # Also if the plugin swallowed the cancellation and returned as if nothing had been.
+            seconds = self._handler.config.timeout
+            return HandlerTimeout(f'{self._handler.name} did not return within {seconds:g} s')
+        if isinstance(error, asyncio.CancelledError) and not (self.is_draining and is_cancelled()):
+            exited = HandlerExited('the handler was cancelled from within')
+            exited.__cause__ = error
+            return exited
+        return error
+
+    def _fail(self, work: Work, error: BaseException, outcome: Outcome) -> float | None:
+        """What follows from an error: a try in place, a copy in a delay queue, or a dead letter."""
+        again = None
+        if outcome is Outcome.RETRY:
+            again = self._policy.next(
+                error,
+                attempt=work.event.attempt,
+                rounds=work.rounds,
+                held_seconds=time.monotonic() - work.held_since,
+                in_lane=work.in_lane,
+            )
+        if again is None:
+            self._suspects_cleared(work)
+            self.give_up(
+                work.delivery, error, event=work.event, first_at=work.first_at, duration_seconds=work.duration_seconds
+            )
+            return None
+        if again.in_place and self.is_draining:
+            self._finish(work, Outcome.INTERRUPTED)
+            return None
+        log.warning(
+            'event_failed',
+            event_name=work.event.name,
+            handler=self._handler.name,
+            event_id=work.event.id,
+            attempt=work.event.attempt,
+            error=type(error).__name__,
+            error_text=_short(error),
+            again_in_seconds=round(again.seconds, 1),
+            duration_ms=round(work.duration_seconds * 1000, 3),
+        )
+        if again.in_place:
+            self.counts.retried_in_place += 1
+            work.event = work.event.next_try()
+            work.emitted, work.started_at, work.duration_seconds = 0, 0.0, 0.0
+            return again.seconds
+        self._postpone(work, again)
+        return None
+
+    def _postpone(self, work: Work, again: Again) -> None:
+        history = History(
+            event_id=work.event.id,
+            attempts=work.event.attempt,
+            rounds=work.rounds + 1,
+            first_at=work.first_at,
+            first_error=work.first_error,
+            due_at=time.time() + again.seconds,
+        )
+        self._suspects_cleared(work)
+        self.close(work.delivery, Outcome.RETRY, history=history)
+
+    def _finish(self, work: Work, outcome: Outcome, **more: Any) -> None:
+        """Settle an event that needs no copy, and say so."""
+        if outcome is not Outcome.INTERRUPTED:
+            self._suspects_cleared(work)
+        self.close(work.delivery, outcome)
+        log.info(
+            'event_handled',
+            event_name=work.event.name,
+            handler=self._handler.name,
+            outcome=outcome.value,
+            attempt=work.event.attempt,
+            duration_ms=round(work.duration_seconds * 1000, 3),
+            **more,
+        )
+
+    def give_up(
+        self,
+        delivery: Delivery,
+        error: BaseException,
+        *,
+        event: Event | None = None,
+        attempts: int | None = None,
+        first_at: float = 0.0,
+        duration_seconds: float = 0.0,
+    ) -> None:
+        """Make a dead letter.
+
+        Args:
+            delivery: what the handler gives up on.
+            error: why.
+            event: the event; `None` if it is none, or never ran.
+            attempts: how many tries there were; the event's own number if `None`.
+            first_at: when the first try began, Unix seconds; when it arrived if 0.
+            duration_seconds: how long the last try took.
+        """
+        reason = Reason.of(
+            error,
+            handler=self._handler.name,
+            plugin=self._handler.plugin.name,
+            plugin_version=self._handler.plugin.version,
+            attempts=(event.attempt if event else 0) if attempts is None else attempts,
+            first_at=first_at or delivery.received_at,
+            event_id=event.id if event else delivery.event_id,
+            has_run=event is not None,
+        )
+        self.close(delivery, Outcome.DEAD, reason=reason)
+        log.error(
+            'event_dead',
+            event_name=event.name if event else '',
+            routing_key=delivery.routing_key,
+            event_id=reason.event_id,
+            handler=self._handler.name,
+            outcome=Outcome.DEAD.value,
+            attempt=reason.attempts,
+            error=reason.error,
+            error_text=reason.text[:_LOGGED_TEXT_LENGTH],
+            duration_ms=round(duration_seconds * 1000, 3),
+        )
+
+    def close(self, delivery: Delivery, outcome: Outcome, **what: Any) -> None:
+        """Settle a delivery and count it; see `Delivery.settle`."""
+        self.counts.outcomes[outcome] += 1
+        delivery.settle(outcome, **what)
+
+    def give_back(self, delivery: Delivery) -> None:
+        """Let the broker have a delivery back, and count it."""
+        self.counts.outcomes[Outcome.INTERRUPTED] += 1
+        delivery.give_back()
+
+    def _suspects_cleared(self, work: Work) -> None:
+        if work.is_suspect:
+            self._suspects.cleared(self._handler.name, work.delivery.identity)
+
+
+def _short(error: BaseException) -> str:
+    return text_of(error)[:_LOGGED_TEXT_LENGTH]

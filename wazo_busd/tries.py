@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The tries: one call of a plugin after the other, each watched, recorded and ended in time."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import structlog
+
+from wazo_busd.deadlines import Deadlines
+from wazo_busd.handler import Handler
+from wazo_busd.middleware import around
+from wazo_busd.suspects import Suspects
+from wazo_busd.threads import Threads
+from wazo_busd.work import Work
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Tries:
+    """Makes the tries of one handler. Here exceptions of plugins end.
+
+    Args:
+        handler: the handler, started.
+        suspects: the events that may have ended the process before; they run alone.
+        cancel: cancels the task that tries some work.
+        abandon: told of work whose call ignores that it is cancelled; nobody is to wait for it.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        suspects: Suspects,
+        *,
+        cancel: Callable[[Work], None],
+        abandon: Callable[[Work], None],
+    ) -> None:
+        self._handler = handler
+        self._suspects = suspects
+        self._cancel = cancel
+        self._tell_abandoned = abandon
+        self._threads = Threads(handler.name, handler.concurrency)
+        self._call = around(handler, self._call_plugin)
+        self._black_box = suspects.black_box(handler.name, handler.concurrency)
+        self._deadlines = Deadlines(handler.config.timeout, expire=self._expire, abandon=self._abandon)
+
+    async def run(self, work: Work) -> BaseException | None:
+        """Try it once.
+
+        Returns:
+            What the call raised; `None` if it returned.
+        """
+        try:
+            if work.is_suspect:
+                async with self._suspects.alone(
+                    work.handler, work.delivery.identity, lambda: self._black_box.no_longer_alone(work.slot)
+                ):
+                    await self._try(work)
+            else:
+                if self._suspects.is_alone:
+                    await self._suspects.passage()
+                await self._try(work)
+        except BaseException as error:  # noqa: BLE001 — here exceptions of plugins end
+            return error
+        return None
+
+    def close(self) -> None:
+        """The handler has ended."""
+        self._deadlines.close()
+        self._threads.close()
+        self._black_box.close()
+
+    async def _try(self, work: Work) -> None:
+        self._suspects.enter()
+        try:
+            if work.call.blocking:
+                # Outside the handler's timeout: an event that never ran is no failure.
+                work.thread = await self._threads.free()
+            work.slot = self._black_box.enter(work.delivery, alone=work.is_suspect)
+            self._deadlines.began(work)
+            await self._call(work)
+        finally:
+            self._deadlines.ended(work)
+            self._release(work)
+
+    def _release(self, work: Work) -> None:
+        """Let go of what a try holds."""
+        if work.is_abandoned:
+            return
+        self._black_box.leave(work.slot)
+        work.slot = -1
+        self._suspects.leave()
+        if work.thread is not None:
+            self._threads.release(work.thread)
+            work.thread = None
+
+    async def _call_plugin(self, work: Work) -> None:
+        if work.call.blocking:
+            thread, work.thread = work.thread, None
+            result = await self._threads.run(work.call.run, work.event, thread)
+            if inspect.isawaitable(result):
+                # A plain function that gives a coroutine: a partial, or one that a decorator hides.
+                await result
+        else:
+            await work.call.run(work.event)
+
+    def _expire(self, work: Work) -> None:
+        """The call has taken too long."""
+        work.is_late = True
+        self._cancel(work)
+
+    def _abandon(self, work: Work) -> None:
+        """The call goes on though it was cancelled: its event has failed, and somebody else takes the next one."""
+        log.error(
+            'handler_ignores_cancellation',
+            handler=self._handler.name,
+            event_name=work.event.name,
+            event_id=work.event.id,
+            effect='nobody waits for it any more',
+            hint='let asyncio.CancelledError pass in the plugin',
+        )
+        self._release(work)
+        if work.is_suspect:
+            self._suspects.forsake()
+        work.is_abandoned = True
+        self._tell_abandoned(work)
