@@ -124,6 +124,7 @@ class Delivery:
         'settled',
         'size',
         'tag',
+        'when_closed',
     )
 
     def __init__(
@@ -152,6 +153,8 @@ class Delivery:
         self.settled: Outcome | None = None
         self.is_closed = False
         """Whether nothing is left but to acknowledge it: it is done with, or its copy is confirmed."""
+        self.when_closed: Callable[[], None] | None = None
+        """Called when it is closed."""
         self._acknowledger = acknowledger
         self._identity: str | None = None
 
@@ -226,6 +229,8 @@ class Delivery:
     def close(self) -> None:
         """Acknowledge it: the event is done with, or a copy of it is safe."""
         self.is_closed = True
+        if self.when_closed is not None:
+            self.when_closed()
         self._acknowledger.ack(self)
 
     def renew(self, other: Delivery) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Hashable, Mapping
+from functools import partial
 from typing import Any
 
 import structlog
@@ -139,7 +140,7 @@ class Dispatcher:
         crashes = self._suspects.crashes(self.handler.name, delivery.identity) if self._suspects.any else 0
         if crashes < MOST_CRASHES:
             return False
-        self._suspects.cleared(self.handler.name, delivery.identity)
+        delivery.when_closed = partial(self._suspects.cleared, self.handler.name, delivery.identity)
         error = HandlerCrashed(f'the process ended {crashes} times while this event was handled')
         self._settlement.give_up(delivery, error, attempts=crashes)
         return True
@@ -153,7 +154,7 @@ class Dispatcher:
             return True
         # One with an order keeps what it has: what is given back may come again behind what it gave back before.
         if self.breaker.state is BreakerState.OPEN and not self._order_by:
-            self._settlement.give_back(delivery)
+            self._give_back(delivery)
             return True
         return False
 
@@ -225,7 +226,12 @@ class Dispatcher:
             self._limit(0, reason)
             if not self._order_by:
                 for work in self._lanes.withdraw():
-                    self._settlement.give_back(work.delivery)
+                    self._give_back(work.delivery)
         else:
-            self._lanes.resume()
-            self._limit(1 if state is BreakerState.PROBING else None, reason)
+            most = 1 if state is BreakerState.PROBING else None
+            self._lanes.resume(most)
+            self._limit(most, reason)
+
+    def _give_back(self, delivery: Delivery) -> None:
+        self._settlement.give_back(delivery)
+        self._repeats.returned(delivery)

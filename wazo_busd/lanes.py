@@ -56,7 +56,8 @@ class Lanes(Generic[W]):
         self._quiet = asyncio.Event()
         self._quiet.set()
         self._is_cut = False
-        self._is_paused = False
+        self._most = concurrency
+        """New work is begun while fewer run."""
 
     def put(self, work: W, key: Hashable | None = None) -> None:
         """Take a piece of work, behind earlier work with the same key."""
@@ -72,12 +73,16 @@ class Lanes(Generic[W]):
 
     def pause(self) -> None:
         """Begin nothing new. What runs goes on, and what was put aside is run again when it is time."""
-        self._is_paused = True
+        self._most = 0
 
-    def resume(self) -> None:
-        """Begin new work again."""
-        self._is_paused = False
-        for _ in range(min(len(self._ready), self._concurrency)):
+    def resume(self, most: int | None = None) -> None:
+        """Begin new work again.
+
+        Args:
+            most: begin nothing new while so many run; `None` is as many as there can be.
+        """
+        self._most = self._concurrency if most is None else most
+        for _ in range(min(len(self._ready), self._most)):
             self._call_worker()
 
     def withdraw(self, is_meant: Callable[[W], bool] = lambda _: True) -> list[W]:
@@ -189,7 +194,7 @@ class Lanes(Generic[W]):
         loop = asyncio.get_running_loop()
         breath = _BREATH
         while not task.cancelling() and number in self._workers:
-            if not (self._due or (self._ready and not self._is_paused)):
+            if not (self._due or (self._ready and len(self._running) < self._most)):
                 waiter: asyncio.Future[None] = loop.create_future()
                 self._idle.append(waiter)
                 await waiter

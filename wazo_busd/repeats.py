@@ -77,6 +77,8 @@ class Repeats:
         """
         if not self._lost_at:
             return False
+        if self._doubtful and time.monotonic() - self._lost_at > _KEPT_SECONDS:
+            self._doubtful.clear()
         name = delivery.identity
         if name in self._open:
             place, earlier = _first(self._open, name)
@@ -94,6 +96,11 @@ class Repeats:
             # It was on its way when the channel was lost, so that all that was acknowledged came before it.
             self._doubtful.clear()
         return False
+
+    def returned(self, delivery: Delivery) -> None:
+        """The broker was given a delivery back of our own accord: one that comes again and looks like it is to run."""
+        if self._doubtful:
+            self._doubtful.pop(delivery.identity, None)
 
     def _passed(self, place: _Place) -> None:
         """What comes again comes in its order: what was acknowledged and came before it will not come any more.

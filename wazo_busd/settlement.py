@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -248,8 +249,10 @@ class Settlement:
         delivery.give_back()
 
     def _suspects_cleared(self, work: Work) -> None:
+        """Suspect it no more, when it is closed: a copy that is not confirmed may have to be made again."""
         if work.is_suspect:
-            self._suspects.cleared(self._handler.name, work.delivery.identity)
+            delivery = work.delivery
+            delivery.when_closed = partial(self._suspects.cleared, self._handler.name, delivery.identity)
 
 
 def _short(error: BaseException) -> str:

@@ -106,7 +106,25 @@ def test_of_a_body_over_the_limit_the_beginning_and_the_size_are_kept_and_it_is_
 
     (kept,) = site.dead('fussy')
     assert (kept['size'], kept['kept'], kept['body'][:10], done.exit_code) == (2_000_012, 65_536, '{"data": "', 1)
-    assert done.stdout == '1 event cannot be sent back: only the beginning of the body was kept\n'
+    assert done.stderr == (
+        'error: 1 dead letter cannot be sent back: only the beginning of the body was kept. '
+        f'next: wazo-busd dead drop {kept["id"][:12]}\n'
+    )
+
+
+def test_what_somebody_else_put_among_them_is_shown_not_sent_back_and_dropped(site: Site) -> None:
+    with Wire(site.broker) as wire:
+        wire.publish(b'junk', exchange='', key='wazo-busd.fussy.dead')
+        wire.flush()
+    eventually_sync(lambda: 'NoDeadLetter' in site.run('dead', 'list').stdout)
+    replayed = site.run('dead', 'replay', '--yes')
+    dropped = site.run('dead', 'drop', '--yes')
+
+    assert (replayed.exit_code, replayed.stderr.partition('. next: ')[0]) == (
+        1,
+        'error: 1 dead letter cannot be sent back: it is no event of the daemon',
+    )
+    assert (dropped.stdout, site.run('dead', 'list').stdout) == ('1 dead letter dropped\n', 'no dead letters\n')
 
 
 def test_a_user_without_rights_is_told_the_command_that_gives_them(site: Site) -> None:

@@ -63,7 +63,7 @@ class Account:
         discarded: how many it needed nothing of.
         dead: how many are dead letters.
         lost: the confirmed events that are none of these.
-        extra: how often an event was handled once more than it was published.
+        extra: how often an event was run again after its end, ended again, or became another dead letter.
         disorder: the keys whose events it did not finish in the order they were published.
     """
 
@@ -94,9 +94,21 @@ def account(history: History, handler: str, dead: Mapping[int, int]) -> Account:
         discarded=len(discarded),
         dead=len(dead),
         lost=frozenset(history.confirmed - ends.keys() - dead.keys()),
-        extra=sum(count - 1 for count in ends.values()) + len(ends.keys() & dead.keys()),
+        extra=_extra(lines) + sum(count - 1 for count in dead.values()) + len(ends.keys() & dead.keys()),
         disorder=_disorder(line for line in lines if line.what == 'done'),
     )
+
+
+def _extra(lines: Iterable[Line]) -> int:
+    """How often events were run after they had ended, or ended more than once because two runs overlapped."""
+    ends: Counter[int] = Counter()
+    again: Counter[int] = Counter()
+    for line in lines:
+        if line.what != 'run':
+            ends[line.number] += 1
+        elif ends[line.number]:
+            again[line.number] += 1
+    return sum(max(count - 1, again[number]) for number, count in ends.items())
 
 
 def _disorder(lines: Iterable[Line]) -> frozenset[int]:

@@ -10,6 +10,7 @@ import threading
 
 import aio_pika
 import aiormq.exceptions
+from yarl import URL
 
 from tests.conftest import Broker
 from tests.torture.history import History
@@ -49,9 +50,12 @@ class Load:
         numbers = iter(self._numbers)
         number = next(numbers, None)
         while number is not None:
+            connection = aio_pika.Connection(URL(self._broker.url))
             try:
-                connection = await aio_pika.connect(self._broker.url, timeout=2.0)
+                await connection.connect(timeout=2.0)
             except (OSError, aiormq.exceptions.AMQPError, TimeoutError):
+                # One that is left to itself closes itself in whatever thread it is collected.
+                await connection.close()
                 await asyncio.sleep(0.1)
                 continue
             try:

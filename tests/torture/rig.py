@@ -113,8 +113,22 @@ class Rig:
         self.proxy.stop()
 
     def wait_quiet(self) -> None:
-        """Wait until nothing waits in any queue and nothing runs."""
-        eventually_sync(self._is_quiet, _QUIET_SECONDS)
+        """Wait until every event that was confirmed is done, discarded or dead with every handler.
+
+        Raises:
+            AssertionError: it takes too long; it says what is open.
+        """
+        try:
+            eventually_sync(self._is_quiet, _QUIET_SECONDS)
+        except TimeoutError:
+            open_ones = {handler: sorted(self._left(handler) - self._dead(handler).keys()) for handler in HANDLERS}
+            columns = 'name', 'messages_ready', 'messages_unacknowledged', 'consumers'
+            queues = self.node.ctl('list_queues', '-p', self.broker.vhost, *columns)
+            raise AssertionError(f'open are {open_ones}\n{queues}\n{self.daemon.log}') from None
+
+    def wait_empty(self) -> None:
+        """Wait until no queue but those of dead letters holds anything: what is left there could be handled again."""
+        eventually_sync(self._is_empty, _QUIET_SECONDS)
 
     def accounts(self) -> list[Account]:
         """What became of the events, handler by handler."""
@@ -123,14 +137,23 @@ class Rig:
     def _is_quiet(self) -> bool:
         return all(self._is_accounted(handler) for handler in HANDLERS)
 
+    def _is_empty(self) -> bool:
+        lines = self.node.ctl('list_queues', '-p', self.broker.vhost, 'name', 'messages').splitlines()
+        depths = {name: int(count) for name, _, count in (line.partition('\t') for line in lines) if count.isdigit()}
+        return sum(depths.values()) == sum(count for name, count in depths.items() if name.endswith('.dead'))
+
     def _is_accounted(self, handler: str) -> bool:
-        left = self.history.confirmed - {line.number for line in self.history.lines(handler) if line.what != 'run'}
+        left = self._left(handler)
         # To ask for the dead letters costs a second, so only when nothing else can be left.
         return not left or (len(left) <= self._most_dead and left <= self._dead(handler).keys())
 
+    def _left(self, handler: str) -> set[int]:
+        """The numbers of the events that a handler has not run on to the end."""
+        return self.history.confirmed - {line.number for line in self.history.lines(handler) if line.what != 'run'}
+
     @property
     def _most_dead(self) -> int:
-        return len(self.history.confirmed) // DEAD_ONE_IN + 1
+        return (len(self.history.confirmed) + len(self.history.uncertain)) // DEAD_ONE_IN + 1
 
     def _dead(self, handler: str) -> Counter[int]:
         """The numbers of the events among a handler's dead letters."""

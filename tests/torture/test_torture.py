@@ -56,6 +56,7 @@ def run(rig: Rig, faults: list[Callable[[Rig], None]], *, apart: bool) -> None:
         if apart:
             rig.wait_quiet()
     rig.wait_quiet()
+    rig.wait_empty()
     rig.stop_daemon()
 
 
@@ -65,6 +66,7 @@ def test_without_a_crash_nothing_is_lost_and_nothing_runs_twice(rig: Rig) -> Non
     accounts = rig.accounts()
     report(rig, accounts, len(WITHOUT_CRASH) * ROUNDS)
     assert [(each.handler, sorted(each.lost), each.extra) for each in accounts] == [(each, [], 0) for each in HANDLERS]
+    assert [sorted(each.disorder) for each in accounts if each.handler == 'lane'] == [[]]
 
 
 def test_with_crashes_nothing_is_lost_and_no_more_runs_twice_than_was_in_flight(rig: Rig) -> None:
@@ -73,7 +75,7 @@ def test_with_crashes_nothing_is_lost_and_no_more_runs_twice_than_was_in_flight(
 
     accounts = rig.accounts()
     report(rig, accounts, len(faults))
-    in_flight = PREFETCH * len(faults)
+    in_flight = PREFETCH * CRASHES
     assert [(each.handler, sorted(each.lost), each.extra <= in_flight) for each in accounts] == [
         (each, [], True) for each in HANDLERS
     ]

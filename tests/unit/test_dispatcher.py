@@ -1825,6 +1825,59 @@ async def test_with_an_order_all_is_handled_in_its_order_when_the_server_is_back
 
 
 @pytest.mark.usefixtures('soon')
+async def test_with_an_order_one_event_at_a_time_is_tried_while_the_server_may_be_out() -> None:
+    # Given a handler that keeps an order, whose server is out, and events of many keys that wait here
+    began, most = [], [0]
+
+    @handler
+    async def ring(event: Event) -> None:
+        began.append(event.data)
+        most.append(len(began))
+        await turn()
+        began.remove(event.data)
+        raise ConnectionRefusedError
+
+    rig = Rig(await started(ring, order_by='data', concurrency=8, retry={'backoff': '1h', 'hold': '10m'}))
+    for number in range(5):
+        rig.give(number)
+    await rig.limited_to(0)
+    for number in range(100, 140):
+        rig.give(number)
+    most[:] = [0]
+
+    # When it is tried again several times
+    await until(lambda: rig.limited.count(0) >= 4)
+
+    # Then no two of them ran at a time
+    assert max(most) == 1
+    await rig.dispatcher.drain(0.0)
+
+
+async def test_a_twin_of_one_that_was_done_as_its_channel_was_lost_is_run_after_the_handler_rested() -> None:
+    # Given an event that is done with, and whose acknowledgement the broker had read when the channel was lost
+    server, lost = Server(), Settlements()
+    server.is_out = False
+    rig = Rig(await started(server.plugin, retry=AT_ONCE, concurrency=1))
+    first = rig.give('twin', acknowledger=lost)
+    await lost.count(1)
+    lost.last.append(first)
+    rig.dispatcher.forget(lost)
+
+    # When its twin is given back, because the handler rests, and comes again
+    server.is_out = True
+    for number in range(5):
+        rig.give(number)
+    rig.give('twin')
+    await rig.limited_to(0)
+    server.is_out = False
+    rig.dispatcher.breaker.worked()
+    rig.give('twin', redelivered=True)
+
+    # Then it is run
+    await until(lambda: [data for data, _ in server.tried].count('twin') == 2)
+
+
+@pytest.mark.usefixtures('soon')
 async def test_after_the_drain_the_queue_is_left_alone() -> None:
     # Given a handler that rests
     rig = Rig(await started(Server().plugin, retry=AT_ONCE))
@@ -1907,10 +1960,11 @@ async def test_an_event_that_is_dead_because_of_crashes_is_no_suspect_any_more(t
     failing = Failing(0)
     rig = Rig(await started(failing.plugin), suspects=suspects)
     rig.give('deadly', redelivered=True)
+    rig.settlements.dead[0][0].close()
 
     # When a person sends it back after the cause is cured
     rig.give('deadly', redelivered=True)
-    await rig.all_settled()
+    await until(lambda: bool(failing.tried))
 
     # Then it is run
     assert (len(failing.tried), suspects.any) == (1, False)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -153,6 +154,30 @@ async def test_another_try_at_an_event_is_no_repeat_of_the_one_before(channels: 
     found = [channels.repeats.takes(channels.again(history=make_history(attempts=number))) for number in (2, 1)]
 
     assert found == [False, True]
+
+
+async def test_a_twin_of_one_in_doubt_that_was_given_back_is_run_when_it_comes_again(channels: Channels) -> None:
+    # Given one whose acknowledgement was in doubt and was read, so that it never comes again, and a twin of it
+    channels.acked()
+    channels.lost()
+    twin = make_delivery(channels.new, body=b'{}')
+
+    # When the broker is given the twin back, and gives it out again
+    channels.repeats.returned(twin)
+
+    # Then it is none that is done with
+    assert not channels.takes()
+
+
+async def test_after_a_quarter_of_an_hour_nothing_is_in_doubt(
+    channels: Channels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channels.acked()
+    channels.lost()
+    now = time.monotonic()
+    monkeypatch.setattr(time, 'monotonic', lambda: now + 1_000.0)
+
+    assert not channels.takes()
 
 
 # ---- twins

@@ -438,12 +438,9 @@ def suspected(tmp_path: Path, desk: Desk) -> tuple[Suspects, Work]:
     [
         (None, {}, 0),
         (Discard(), {}, 0),
-        (Permanent(), {}, 0),
-        (ValueError(), {'attempts': 1}, 0),
-        (ValueError(), {'in_place': 0}, 0),
         (ValueError(), {'in_place': 1}, 1),
     ],
-    ids=['done', 'discarded', 'permanent', 'dead', 'postponed', 'in place'],
+    ids=['done', 'discarded', 'in place'],
 )
 async def test_a_suspect_that_has_ended_is_cleared(
     tmp_path: Path, error: BaseException | None, config: dict[str, Any], crashes: int
@@ -457,6 +454,27 @@ async def test_a_suspect_that_has_ended_is_cleared(
 
     # Then it is none any more; one that is tried again in place may still end the process
     assert suspects.crashes('test', work.delivery.identity) == crashes
+
+
+@pytest.mark.parametrize(
+    ('error', 'config'),
+    [(Permanent(), {}), (ValueError(), {'attempts': 1}), (ValueError(), {'in_place': 0})],
+    ids=['permanent', 'dead', 'postponed'],
+)
+async def test_a_suspect_of_which_a_copy_is_made_is_one_until_the_copy_is_confirmed(
+    tmp_path: Path, error: BaseException, config: dict[str, Any]
+) -> None:
+    # Given a suspect on which the handler fails
+    desk = Desk(suspects=Suspects(tmp_path), retry=config)
+    suspects, work = suspected(tmp_path, desk)
+    desk.conclude(error, work)
+    before = suspects.crashes('test', work.delivery.identity)
+
+    # When its copy is safe
+    work.delivery.close()
+
+    # Then it is none any more, and not before: it would begin anew
+    assert (before, suspects.crashes('test', work.delivery.identity)) == (1, 0)
 
 
 async def test_a_suspect_that_is_left_stays_one(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import structlog
 
 from wazo_busd.amqp.copy import NUMBER, NoCopy, Original, original
-from wazo_busd.amqp.frames import Cut
+from wazo_busd.amqp.frames import KEPT_OF_OVERSIZE, Cut
 from wazo_busd.amqp.properties import WireProperties
 from wazo_busd.delivery import Acknowledger, Delivery
 from wazo_busd.errors import Undecodable
@@ -15,17 +15,18 @@ from wazo_busd.errors import Undecodable
 log = structlog.stdlib.get_logger(__name__)
 
 
-def first_hand(cut: Cut, acknowledger: Acknowledger, now: float) -> Delivery:
+def first_hand(cut: Cut, acknowledger: Acknowledger, now: float, max_body_size: int) -> Delivery:
     """The delivery of an event as its publisher sent it.
 
     Args:
         cut: what was cut out of the stream.
         acknowledger: who settles it.
         now: the time, in Unix seconds.
+        max_body_size: how many bytes a body may have. The cutter leaves more of it, for copies bring more with them.
     """
     return Delivery(
         cut.tag,
-        body=cut.body,
+        body=cut.body if cut.size <= max_body_size else cut.body[:KEPT_OF_OVERSIZE],
         size=cut.size,
         exchange=cut.exchange.decode('utf-8', 'backslashreplace'),
         routing_key=cut.routing_key.decode('utf-8', 'backslashreplace'),
@@ -36,13 +37,14 @@ def first_hand(cut: Cut, acknowledger: Acknowledger, now: float) -> Delivery:
     )
 
 
-def returned(cut: Cut, acknowledger: Acknowledger, now: float) -> tuple[Delivery, object]:
+def returned(cut: Cut, acknowledger: Acknowledger, now: float, max_body_size: int) -> tuple[Delivery, object]:
     """The delivery of what came from the exchange for returns: of the event that it is a copy of.
 
     Args:
         cut: what was cut out of the stream.
         acknowledger: who settles it.
         now: the time, in Unix seconds.
+        max_body_size: how many bytes the body of an event may have.
 
     Returns:
         The delivery, and the number of the copy. What somebody else has published there is delivered as it came, and
@@ -53,7 +55,7 @@ def returned(cut: Cut, acknowledger: Acknowledger, now: float) -> tuple[Delivery
         made_of = original(cut.body, properties.headers)
     except (NoCopy, Undecodable) as error:
         log.warning('no_copy_returned', routing_key=repr(cut.routing_key), error=str(error))
-        return first_hand(cut, acknowledger, now), None
+        return first_hand(cut, acknowledger, now, max_body_size), None
     return _of_copy(cut, made_of, acknowledger, now), properties.headers.get(NUMBER)
 
 

@@ -108,6 +108,7 @@ class AmqpBus:
                 seen_at=time.time() if self._link is not None else self._connected_until,
             ),
             prefetch=self._config.prefetch,
+            max_body_size=self._config.max_body_size,
             on_change=self._on_change,
         )
         self._consumers[queue.handler] = consumer

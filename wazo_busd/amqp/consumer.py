@@ -53,6 +53,7 @@ class Consumer:
         copies: makes the copies of its events.
         gaps: told what is seen of its queue.
         prefetch: how many deliveries may be unacknowledged.
+        max_body_size: how many bytes a body may have; of a longer one the beginning is kept.
         on_change: called when the status is another.
     """
 
@@ -66,6 +67,7 @@ class Consumer:
         copies: Copies,
         gaps: QueueGaps,
         prefetch: int,
+        max_body_size: int,
         on_change: Callable[[], None],
     ) -> None:
         self.queue = queue
@@ -77,6 +79,7 @@ class Consumer:
         self._gaps = gaps
         self._returns = declarer.hub.returns.name.encode()
         self._prefetch = prefetch
+        self._max_body_size = max_body_size
         self._on_change = on_change
         self._task: asyncio.Task[None] | None = None
         self._acknowledger: ChannelAcknowledger | None = None
@@ -168,8 +171,14 @@ class Consumer:
                 backoff.reset()
             await backoff.wait(None)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether its queue may be filling: a handler that keeps up needs no look."""
+        acknowledger = self._acknowledger
+        return acknowledger is None or acknowledger.is_full or self._limit is not None or self._gaps.is_full
+
     async def look(self, channel: AbstractChannel) -> None:
-        """See how full the queue is, if it may be: a handler that keeps up needs no look.
+        """See how full the queue is.
 
         Args:
             channel: one that may be lost.
@@ -177,9 +186,7 @@ class Consumer:
         Raises:
             aiormq.exceptions.ChannelNotFoundEntity: the queue is not there.
         """
-        acknowledger = self._acknowledger
-        if acknowledger is None or acknowledger.is_full or self._limit is not None or self._gaps.is_full:
-            self._gaps.seen((await channel.queue_declare(self.queue.queue.name, passive=True)).message_count or 0)
+        self._gaps.seen((await channel.queue_declare(self.queue.queue.name, passive=True)).message_count or 0)
 
     async def _use(self, link: Link, channel: AbstractChannel) -> None:
         """Declare, consume, and return when the broker ends it."""
@@ -283,9 +290,9 @@ class Consumer:
         for cut in cuts:
             number: object = None
             if cut.exchange == self._returns:
-                delivery, number = returned(cut, acknowledger, now)
+                delivery, number = returned(cut, acknowledger, now, self._max_body_size)
             else:
-                delivery = first_hand(cut, acknowledger, now)
+                delivery = first_hand(cut, acknowledger, now, self._max_body_size)
             acknowledger.came(delivery)
             if number is not None and self._copies.is_double(number, redelivered=cut.redelivered):
                 delivery.close()

@@ -165,4 +165,10 @@ class Copies:
         now = time.monotonic()
         if now - self._complained_at >= _COMPLAINT_SECONDS:
             self._complained_at = now
-            log.error('copy_not_taken', handler=self._handler, error=error.text, effect='its handler waits')
+            log.error(
+                'copy_not_taken',
+                handler=self._handler,
+                error=error.text,
+                effect='its handler waits',
+                hint=f'wazo-busd dead list --handler {self._handler}',
+            )

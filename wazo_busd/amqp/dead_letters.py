@@ -21,7 +21,9 @@ from wazo_busd.amqp.declaration import control
 from wazo_busd.amqp.frames import Cut
 from wazo_busd.amqp.properties import WireProperties
 from wazo_busd.config import BusConfig
+from wazo_busd.delivery import History
 from wazo_busd.errors import BusError, Undecodable
+from wazo_busd.event import identity
 from wazo_busd.topology import Hub
 
 _TAG = 'wazo-busd-dead'
@@ -29,6 +31,9 @@ _PATIENCE_SECONDS = 10.0
 _MOST_PREFETCH, _NO_LIMIT = 65_535, 0
 _ALL = 0
 """The delivery tag that stands for everything that is not acknowledged."""
+
+FOREIGN = 'NoDeadLetter'
+"""The error of what lies among the dead letters and was not put there by the daemon."""
 
 ORPHANS = ''
 """Stands for a handler: the retries of handlers that are gone."""
@@ -69,6 +74,11 @@ class DeadLetter:
     def is_whole(self) -> bool:
         """Whether all of the body was kept."""
         return len(self.original.body) == self.original.size
+
+    @property
+    def can_return(self) -> bool:
+        """Whether it can be sent back: it is an event that the handler gave up on, and all of it is there."""
+        return self.is_whole and self.error != FOREIGN
 
     @property
     def properties(self) -> Mapping[str, Any]:
@@ -141,8 +151,8 @@ class DeadLetters:
                 for _ in range(count):
                     async with asyncio.timeout(_PATIENCE_SECONDS):
                         cut = await cuts.get()
-                    letter = _letter(cut)
-                    if letter is None or not is_meant(letter):
+                    letter = _letter(cut, handler)
+                    if not is_meant(letter):
                         continue
                     if act is not None:
                         await act(letter)
@@ -225,13 +235,13 @@ async def _ignored(message: object) -> None:
     """Never called: the deliveries go past the library."""
 
 
-def _letter(cut: Cut) -> DeadLetter | None:
-    """The dead letter that was delivered; `None` for what is none."""
+def _letter(cut: Cut, handler: str) -> DeadLetter:
+    """The dead letter that was delivered, from the queue of a handler's dead letters."""
     try:
         headers = WireProperties(cut.properties).headers
         original = copy.original(cut.body, headers)
-    except (NoCopy, Undecodable):
-        return None
+    except (NoCopy, Undecodable) as error:
+        return _foreign(cut, handler, str(error))
     texts = {
         name: value if isinstance(value := headers.get(f'busd-{name}'), str) else ''
         for name in ('handler', 'error', 'error-text', 'traceback', 'plugin', 'plugin-version', 'first-error')
@@ -251,4 +261,28 @@ def _letter(cut: Cut) -> DeadLetter | None:
         last_at=last_at / 1000 if isinstance(last_at, int) else original.history.first_at,
         original=original,
         number=number if isinstance(number, str) else '',
+    )
+
+
+def _foreign(cut: Cut, handler: str, why: str) -> DeadLetter:
+    """What somebody else has put among the dead letters: to be seen and dropped, as it fills the queue."""
+    exchange, routing_key = (part.decode('utf-8', 'backslashreplace') for part in (cut.exchange, cut.routing_key))
+    history = History(event_id=identity(exchange, routing_key, cut.body), attempts=0)
+    return DeadLetter(
+        handler=handler or routing_key,
+        error=FOREIGN,
+        text=f'not from the daemon: {why}',
+        traceback='',
+        plugin='',
+        plugin_version='',
+        last_at=0.0,
+        original=Original(
+            body=cut.body,
+            size=cut.size,
+            exchange=exchange,
+            routing_key=routing_key,
+            raw_properties=cut.properties,
+            history=history,
+        ),
+        number='',
     )

@@ -22,7 +22,7 @@ _CONNECTION_BLOCKED = b'\x00\x0a\x00\x3c'
 _CONNECTION_UNBLOCKED = b'\x00\x0a\x00\x3d'
 _CONTENT_HEAD = struct.Struct('>HHQ')
 _DELIVER_TAIL = struct.Struct('>QB')
-_KEPT_OF_OVERSIZE = 65_536
+KEPT_OF_OVERSIZE = 65_536
 
 
 @dataclass(slots=True)
@@ -195,8 +195,8 @@ class FrameCutter:
                 cut.body = payload
             else:
                 tapped.chunks.append(payload)
-        elif taken < _KEPT_OF_OVERSIZE:
-            tapped.chunks.append(payload[: _KEPT_OF_OVERSIZE - taken])
+        elif taken < KEPT_OF_OVERSIZE:
+            tapped.chunks.append(payload[: KEPT_OF_OVERSIZE - taken])
 
     def _note(self, kind: int, data: bytes, position: int, size: int) -> None:
         """Note what a frame of the connection itself says that the library does not tell."""

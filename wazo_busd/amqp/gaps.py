@@ -14,6 +14,9 @@ from wazo_busd.bus import Gap
 _FULL = 0.98
 """A queue is held for full when it is so near to its bounds: what it drops is gone when it is counted."""
 
+_SAMPLE = 16
+"""So many bodies say how large those are that came with them."""
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -40,11 +43,18 @@ class QueueGaps:
         self._full_since = 0.0
         self._bodies = 0
         self._bytes = 0
+        self._unjudged = 0
+        """How many events waited before any came, of whose size nothing is known therefore."""
+        self._unjudged_since = 0.0
 
     def came(self, bodies: int, size: int) -> None:
         """Deliveries have come: so many, with so many bytes of bodies in all."""
         self._bodies += bodies
         self._bytes += size
+        if self._unjudged and self._bodies >= min(self._unjudged, _SAMPLE):
+            count, self._unjudged = self._unjudged, 0
+            if not self._full_since and self._is_full(count):
+                self._became_full(count, self._unjudged_since)
 
     def gone(self, reason: str) -> None:
         """The queue is not there any more, and with it what was in it."""
@@ -62,17 +72,12 @@ class QueueGaps:
             self._gone = ''
         if self._is_full(count):
             if not self._full_since:
-                self._full_since = self._seen_at
-                log.warning(
-                    'queue_full',
-                    handler=self._handler,
-                    events=count,
-                    effect='the oldest ones are dropped',
-                    hint='see why the handler does not keep up, or raise queue.max_length and queue.max_bytes',
-                )
+                self._became_full(count, self._seen_at)
         elif self._full_since:
             self._report(Gap(self._handler, self._full_since, now, 'its queue was full, and the oldest events dropped'))
             self._full_since = 0.0
+        if count and not self._bodies and not self._unjudged:
+            self._unjudged, self._unjudged_since = count, self._seen_at
         self._seen_at = now
 
     @property
@@ -80,6 +85,17 @@ class QueueGaps:
         """Whether the queue drops events."""
         return bool(self._full_since)
 
+    def _became_full(self, count: int, since: float) -> None:
+        self._full_since = since
+        log.warning(
+            'queue_full',
+            handler=self._handler,
+            events=count,
+            effect='the oldest ones are dropped',
+            hint='see why the handler does not keep up, or raise queue.max_length and queue.max_bytes',
+        )
+
     def _is_full(self, count: int) -> bool:
         mean = self._bytes / self._bodies if self._bodies else 0.0
-        return count >= self._max_length * _FULL or count * mean >= self._max_bytes * _FULL
+        # Where one more would not fit, one was dropped for the last that came.
+        return count >= self._max_length * _FULL or (count + 1) * mean >= self._max_bytes * _FULL

@@ -23,7 +23,7 @@ from wazo_busd.tasks import is_cancelled
 from wazo_busd.topology import HandlerQueue
 
 _RENEWAL_SECONDS = 86_400.0
-_WATCH_SECONDS = 5.0
+_WATCH_SECONDS = 1.0
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -168,7 +168,7 @@ class Upkeep:
         while True:
             self._ledger.touch()
             await asyncio.sleep(_WATCH_SECONDS)
-            for consumer in list(self._consumers.values()):
+            for consumer in [each for each in self._consumers.values() if each.is_behind]:
                 try:
                     async with control(link) as channel:
                         await consumer.look(channel)

@@ -120,10 +120,15 @@ def replay_command(identities: Sequence[str], handler: str | None, error: str | 
     config = _config(path)
     selection = Selection(handler=handler, error=error, ids=tuple(identities))
     letters = _run(_found(config, selection))
-    broken = [letter for letter in letters if not letter.is_whole]
-    if broken:
-        click.echo(f'{plural(len(broken), "event")} cannot be sent back: only the beginning of the body was kept')
-    whole = [letter for letter in letters if letter.is_whole]
+    whole = [letter for letter in letters if letter.can_return]
+    if len(whole) < len(letters):
+        lost = next(letter for letter in letters if not letter.can_return)
+        why = 'it is no event of the daemon' if lost.is_whole else 'only the beginning of the body was kept'
+        count = plural(len(letters) - len(whole), 'dead letter')
+        cure = f'wazo-busd dead drop {lost.event_id[:12]}'
+        if not whole:
+            _fail(f'{count} cannot be sent back: {why}', cure)
+        click.echo(f'{count} cannot be sent back: {why}. next: {cure}')
     _ask(whole, selection, 'send back', yes=yes)
     _run(_check_queues(config, {letter.handler for letter in whole}))
     sent = _act(config, Selection.of(whole), 'sending back', lambda session: session.send_back)

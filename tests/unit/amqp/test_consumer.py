@@ -83,6 +83,7 @@ class Bench:
             copies=self.copies,
             gaps=QueueGaps('fax', max_length=100, max_bytes=2**30, report=self.gaps.append, seen_at=1.0),
             prefetch=7,
+            max_body_size=1_000,
             on_change=self._changed,
         )
 
@@ -339,6 +340,18 @@ async def test_a_queue_that_the_broker_refused_is_tried_again(tmp_path: Path) ->
         del bench.broker.answers[Queue.Declare]
 
         assert await bench.consuming()
+
+
+async def test_of_a_body_just_over_the_limit_the_beginning_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('wazo_busd.amqp.arrival.KEPT_OF_OVERSIZE', 64)
+    async with attached(tmp_path) as bench:
+        channel = await bench.consuming()
+        bench.session.deliver(channel, 1, b'x' * 1_000)
+        bench.session.deliver(channel, 2, b'x' * 1_001)
+
+        assert [(len(each.body), each.size) for each in await bench.got(2)] == [(1_000, 1_000), (64, 1_001)]
 
 
 async def test_a_queue_that_the_broker_does_not_give_out_is_told_with_what_to_look_at(

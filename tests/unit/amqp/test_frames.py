@@ -242,7 +242,7 @@ lengths = st.lists(st.integers(0, 60), max_size=30) | st.just([1] * 5_000)
 
 
 def hear(data: bytes, cut: Iterable[int]) -> Ear:
-    with mock.patch.object(frames, '_KEPT_OF_OVERSIZE', KEPT_OF_OVERSIZE):
+    with mock.patch.object(frames, 'KEPT_OF_OVERSIZE', KEPT_OF_OVERSIZE):
         return Ear().hear(data, cut)
 
 

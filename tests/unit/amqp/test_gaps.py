@@ -86,7 +86,7 @@ def test_a_queue_is_full_near_its_length(count: int, is_full: bool) -> None:
     assert Bench().seen(count).gaps.is_full is is_full
 
 
-@pytest.mark.parametrize(('count', 'is_full'), [(48, False), (49, True)])
+@pytest.mark.parametrize(('count', 'is_full'), [(47, False), (48, True)])
 def test_a_queue_is_full_near_its_size_as_far_as_bodies_are_like_those_that_came(count: int, is_full: bool) -> None:
     bench = Bench(max_length=1_000)
     bench.gaps.came(10, 2_000)
@@ -96,6 +96,21 @@ def test_a_queue_is_full_near_its_size_as_far_as_bodies_are_like_those_that_came
 
 def test_a_queue_is_not_full_by_size_before_anything_came() -> None:
     assert not Bench(max_length=1_000).seen(900).gaps.is_full
+
+
+def test_a_queue_that_dropped_for_its_size_while_nobody_consumed_is_a_gap_when_its_events_come() -> None:
+    bench = Bench(max_length=1_000, max_bytes=2_000_000).seen(19)
+    bench.gaps.came(19, 1_900_000)
+    bench.seen(0)
+
+    assert [(gap.from_at, 'full' in gap.reason) for gap in bench.told] == [(SEEN_AT, True)]
+
+
+def test_a_queue_that_was_far_from_its_size_while_nobody_consumed_has_no_gap() -> None:
+    bench = Bench(max_length=1_000, max_bytes=2_000_000).seen(10)
+    bench.gaps.came(10, 1_000_000)
+
+    assert bench.seen(0).told == []
 
 
 def test_a_queue_that_was_full_is_a_gap_when_it_is_not_any_more() -> None:
