@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
+BENCH_VENV := .venv-bench
 PYTHON ?=
 SOURCES := wazo_busd plugins tools demo tests bench
 # As many processes as there are processors, each with a broker of its own; the tests of a file share what they need.
@@ -51,6 +52,16 @@ bench-recovery: $(VENV)/development.stamp ## measure how soon events are handled
 	@tools/need-rabbitmq
 	@$(BIN)/python -m bench.recovery $(ARGS)
 
+.PHONY: bench
+bench: install $(BENCH_VENV)/bench.stamp ## measure what an event costs, beside other clients; about five minutes
+	@tools/need-rabbitmq
+	@tools/need-librabbitmq
+	@exec $(BIN)/python -m bench $(ARGS)
+
+.PHONY: bench-quick
+bench-quick: ## the same in about a minute, to work with
+	@$(MAKE) bench ARGS='--quick $(ARGS)'
+
 .PHONY: lint
 lint: $(VENV)/development.stamp ## check format, style, types and floors
 	$(BIN)/ruff format --check --quiet .
@@ -69,10 +80,12 @@ lock: $(VENV)/development.stamp ## pin the dependencies anew, with hashes
 	$(COMPILE) --upgrade -o requirements/runtime.txt pyproject.toml
 	$(COMPILE) --upgrade --extra dev -c requirements/runtime.txt -c requirements/build.txt \
 		-o requirements/development.txt pyproject.toml
+	$(COMPILE) --upgrade -c requirements/runtime.txt -c requirements/development.txt \
+		-o requirements/bench.txt requirements/bench.in
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf $(VENV) .run build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) .run build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/runtime.stamp: pyproject.toml requirements/build.txt requirements/runtime.txt
@@ -85,4 +98,10 @@ $(VENV)/runtime.stamp: pyproject.toml requirements/build.txt requirements/runtim
 $(VENV)/development.stamp: $(VENV)/runtime.stamp requirements/development.txt
 	@echo 'installing what the tests need into $(VENV)'
 	$(BIN)/pip install --quiet --require-hashes -r requirements/development.txt
+	@touch $@
+
+$(BENCH_VENV)/bench.stamp: requirements/bench.txt
+	@PYTHON='$(PYTHON)' tools/make-venv $(BENCH_VENV)
+	@echo 'installing the clients that the daemon is measured beside into $(BENCH_VENV)'
+	$(BENCH_VENV)/bin/pip install --quiet --require-hashes -r requirements/bench.txt
 	@touch $@

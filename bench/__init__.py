@@ -1,3 +1,3 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The wazo-busd Authors
-"""Measurements that are reported and not asserted."""
+"""What an event costs: the daemon beside the clients that people would use instead."""

@@ -87,6 +87,15 @@ def mortal_broker(mortal_node: RabbitmqNode) -> Broker:
     return _own_vhost(mortal_node)
 
 
+@pytest.fixture(params=['tap', 'fallback'])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each of the ways that deliveries can come by, in turn."""
+    way: str = request.param
+    if way == 'fallback':
+        monkeypatch.setenv('WAZO_BUSD_TAP', 'off')
+    return way
+
+
 @pytest.fixture(autouse=True)
 def log() -> StringIO:
     """What the test logs, from debug on."""

@@ -9,7 +9,6 @@ and switch to the user rabbitmq, whose home they share, so the server's own scri
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import secrets
 import shutil
@@ -19,6 +18,8 @@ import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
+
+from tools.children import end_with_parent
 
 _SCRIPTS = Path('/usr/lib/rabbitmq/bin')
 _START_SECONDS = 90.0
@@ -74,7 +75,7 @@ class RabbitmqNode:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                preexec_fn=_end_with_parent,
+                preexec_fn=end_with_parent,
             )
             self._wait_for_port(self._epmd_port, time.monotonic() + 10.0)
         deadline = time.monotonic() + _START_SECONDS
@@ -256,11 +257,6 @@ class RabbitmqNode:
     def _output(self) -> str:
         path = self.directory / 'log' / 'output'
         return path.read_text(errors='replace') if path.exists() else ''
-
-
-def _end_with_parent() -> None:
-    """In the child: be killed when the one who started it ends in any way (prctl(2), PR_SET_PDEATHSIG)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def _end(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

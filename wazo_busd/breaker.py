@@ -76,6 +76,8 @@ class Breaker:
 
     def worked(self) -> None:
         """A try reached what the handler needs."""
+        if not self._in_a_row and self.state is BreakerState.CLOSED:
+            return
         self._in_a_row = 0
         if self.state is BreakerState.CLOSED or self._is_stopped:
             return

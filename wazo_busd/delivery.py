@@ -176,8 +176,8 @@ class Delivery:
         return self.history.event_id if self.history is not None else self.identity
 
     def slim(self) -> None:
-        """Let go of a large body: what is closed is only recognised any more."""
-        if len(self.body) > _SLIM_LENGTH and self.identity:
+        """Let go of the body: what is closed is only recognised any more."""
+        if self.identity:
             self.body = b''
 
     def came_by(self, acknowledger: Acknowledger) -> bool:
@@ -198,7 +198,10 @@ class Delivery:
         """
         if self.settled is not None:
             raise AlreadySettled(f'delivery {self.tag} is {self.settled.value}, it cannot become {outcome.value}')
-        if outcome is Outcome.DEAD:
+        if outcome is Outcome.DONE or outcome is Outcome.DISCARDED:
+            self.settled = outcome
+            self.close()
+        elif outcome is Outcome.DEAD:
             if reason is None:
                 raise TypeError('a dead letter needs its reason')
             self.settled = outcome
@@ -208,12 +211,9 @@ class Delivery:
                 raise TypeError('a retry needs its history')
             self.settled = outcome
             self._acknowledger.postpone(self, history)
-        elif outcome is Outcome.INTERRUPTED:
-            self.settled = outcome
-            self._acknowledger.leave(self)
         else:
             self.settled = outcome
-            self.close()
+            self._acknowledger.leave(self)
 
     def give_back(self) -> None:
         """Settle it as INTERRUPTED, and let the broker have it back now.
@@ -250,5 +250,3 @@ Accept = Callable[[Delivery], None]
 
 Lost = Callable[[Acknowledger], None]
 """Told that a channel is gone: what came by its acknowledger, and is not settled, is given out again."""
-
-_SLIM_LENGTH = 65_536

@@ -67,6 +67,7 @@ class Dispatcher:
         self._settlement = Settlement(handler, breaker=self.breaker, suspects=self._suspects)
         self._repeats = Repeats()
         self._order_by = tuple(handler.config.order_by.split('.')) if handler.config.order_by else ()
+        self._is_resting = False
         self._hurried = asyncio.Event()
 
     def accept(self, delivery: Delivery) -> None:
@@ -74,7 +75,10 @@ class Dispatcher:
         self.counts.received += 1
         if self._settlement.is_draining:
             self._settlement.close(delivery, Outcome.INTERRUPTED)
-        elif not ((delivery.redelivered and self._comes_again(delivery)) or self._comes_untimely(delivery)):
+        elif not (
+            (delivery.redelivered and self._comes_again(delivery))
+            or ((delivery.history is not None or self._is_resting) and self._comes_untimely(delivery))
+        ):
             self._begin(delivery)
 
     def forget(self, acknowledger: Acknowledger) -> None:
@@ -153,7 +157,7 @@ class Dispatcher:
             self._settlement.close(delivery, Outcome.RETRY, history=history)
             return True
         # One with an order keeps what it has: what is given back may come again behind what it gave back before.
-        if self.breaker.state is BreakerState.OPEN and not self._order_by:
+        if self._is_resting and not self._order_by:
             self._give_back(delivery)
             return True
         return False
@@ -169,7 +173,7 @@ class Dispatcher:
             self.counts.leave_out(call)
             delivery.settle(Outcome.DONE)
             return
-        key = self._key(event)
+        key = self._key(event) if self._order_by else None
         work = Work(self.handler.name, event, call, delivery, in_lane=key is not None)
         if delivery.redelivered and self._suspects.any:
             work.is_suspect = self._suspects.crashes(self.handler.name, delivery.identity) > 0
@@ -192,8 +196,6 @@ class Dispatcher:
 
     def _key(self, event: Event) -> Hashable | None:
         """The lane of an event: the value of the field `order_by`, if it is one that can be compared."""
-        if not self._order_by:
-            return None
         value: Any = getattr(event, self._order_by[0])
         for part in self._order_by[1:]:
             value = value.get(part) if isinstance(value, Mapping) else None
@@ -221,6 +223,7 @@ class Dispatcher:
 
     def _on_breaker(self, state: BreakerState, reason: str) -> None:
         """Let the queue rest, or not, as the breaker says."""
+        self._is_resting = state is BreakerState.OPEN
         if state is BreakerState.OPEN:
             self._lanes.pause()
             self._limit(0, reason)

@@ -21,6 +21,10 @@ from wazo_busd.plugin import Method, Plugin
 from wazo_busd.threads import Threads
 from wazo_busd.work import Call
 
+_UNKNOWN: Any = object()
+_MOST_KNOWN = 1000
+_LONGEST_KNOWN = 255
+
 
 class FreeOptions(dict[str, Any]):
     """The options of a plugin without a model, read as `options['url']` or `options.url`."""
@@ -69,6 +73,8 @@ class Handler:
         self.concurrency = config.concurrency or plugin.concurrency
         self._instance: Any = None
         self._calls: list[tuple[Match | None, Call]] = []
+        self._known: dict[tuple[str, str], Call | None] = {}
+        """What takes events of a key and a name, as far as it was asked for."""
         self._threads = Threads(name, 1)
         """For `start` and `stop` that are plain functions."""
 
@@ -93,6 +99,7 @@ class Handler:
             self._instance = _construct(self.plugin.factory, context)
             await self._maybe(getattr(self._instance, 'start', None), context)
         self._calls = [self._bound(method, context) for method in self.plugin.methods]
+        self._known.clear()
 
     async def stop(self) -> None:
         """Let the plugin stop: close what it opened, flush what it holds.
@@ -111,12 +118,24 @@ class Handler:
         What the configuration matches decides. Among several methods, the first in the code that declared the event
         takes it. Where it cannot be said whether the event is wanted, the call raises that.
         """
-        if not (self.match.takes(event) and self._filter.lets(event)):
+        fitting = (event.routing_key, event.name)
+        found = self._known.get(fitting, _UNKNOWN)
+        if found is _UNKNOWN:
+            found = self._find(event)
+            if len(self._known) >= _MOST_KNOWN:
+                # Keys with an id in them are of no use here, and never end.
+                self._known.clear()
+            if len(event.name) <= _LONGEST_KNOWN:
+                self._known[fitting] = found
+        if found is None or not self._filter.lets(event):
             return None
-        for match, call in self._calls:
-            if match is None or match.takes(event):
-                return call if self.condition is None else _if_wanted(self.condition, event, call)
-        return None
+        return found if self.condition is None else _if_wanted(self.condition, event, found)
+
+    def _find(self, event: Event) -> Call | None:
+        """The method that takes events of this key and name."""
+        if not self.match.takes(event):
+            return None
+        return next((call for match, call in self._calls if match is None or match.takes(event)), None)
 
     def _hours(self) -> Hours | None:
         return self.condition.hours if self.condition is not None else None

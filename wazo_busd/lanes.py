@@ -53,8 +53,8 @@ class Lanes(Generic[W]):
         self._workers: dict[int, asyncio.Task[None]] = {}
         self._numbers = itertools.count()
         self._idle: list[asyncio.Future[None]] = []
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self._awaited: asyncio.Event | None = None
+        """Set when nothing runs, for whoever waits for that."""
         self._is_cut = False
         self._most = concurrency
         """New work is begun while fewer run."""
@@ -135,7 +135,10 @@ class Lanes(Generic[W]):
 
     async def quiet(self) -> None:
         """Wait until nothing runs."""
-        await self._quiet.wait()
+        if self._running:
+            self._awaited = self._awaited or asyncio.Event()
+            self._awaited.clear()
+            await self._awaited.wait()
 
     def cancel(self, work: W) -> None:
         """Cancel the worker that runs `work`, if one does."""
@@ -192,38 +195,36 @@ class Lanes(Generic[W]):
     async def _work(self, number: int) -> None:
         task = self._workers[number]
         loop = asyncio.get_running_loop()
+        due, running, run = self._due, self._running, self._run
         breath = _BREATH
         while not task.cancelling() and number in self._workers:
-            if not (self._due or (self._ready and len(self._running) < self._most)):
+            if not (due or (self._ready and len(running) < self._most)):
                 waiter: asyncio.Future[None] = loop.create_future()
                 self._idle.append(waiter)
                 await waiter
                 breath = _BREATH
-            elif not breath:
+                continue
+            if not breath:
                 await asyncio.sleep(0)
                 breath = _BREATH
-            else:
-                breath -= 1
-                await self._run_next(number)
+                continue
+            breath -= 1
+            key, work = (due or self._ready).popleft()
+            running[number] = (key, work)
+            again: float | None = None
+            try:
+                again = await run(work)
+            except Exception:
+                # A mistake of ours, as what a plugin raises ends inside: one piece of work must not cost us a worker.
+                log.exception('work_failed_outside_its_handler', worker=f'{self._name}/{number}')
+            finally:
+                # Not if it was abandoned meanwhile.
+                if number in running:
+                    self._finished(number, key, again)
 
     def _ended(self, number: int) -> None:
         if self._workers.pop(number, None) is not None and (self._ready or self._due):
             self._call_worker()
-
-    async def _run_next(self, number: int) -> None:
-        key, work = (self._due or self._ready).popleft()
-        self._running[number] = (key, work)
-        self._quiet.clear()
-        again: float | None = None
-        try:
-            again = await self._run(work)
-        except Exception:
-            # A mistake of ours, as what a plugin raises ends inside: one piece of work must not cost us a worker.
-            log.exception('work_failed_outside_its_handler', worker=f'{self._name}/{number}')
-        finally:
-            # Not if it was abandoned meanwhile.
-            if number in self._running:
-                self._finished(number, key, again)
 
     def _finished(self, number: int, key: Hashable | None, again: float | None = None) -> None:
         _, work = self._running.pop(number)
@@ -233,8 +234,8 @@ class Lanes(Generic[W]):
         elif key is not None:
             # No other worker is called: this one is awake and looks for ready work next.
             self._next(key)
-        if not self._running:
-            self._quiet.set()
+        if self._awaited is not None and not self._running:
+            self._awaited.set()
 
     def _run_again(self, work: W) -> None:
         key, _ = self._aside.pop(work)

@@ -13,6 +13,7 @@ from typing import TextIO, cast
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
+from wazo_busd import verbosity
 from wazo_busd.text import escape
 from wazo_busd.work import current_work
 
@@ -32,6 +33,7 @@ def configure(level: str, *, debug: bool = False, stream: TextIO | None = None) 
         stream: where to; standard error if `None`.
     """
     number = logging.DEBUG if debug else _LEVELS[level]
+    verbosity.tells_each_event = number <= logging.INFO
     structlog.configure(
         processors=[
             _add_work,

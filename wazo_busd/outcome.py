@@ -26,6 +26,9 @@ class Outcome(Enum):
     DEAD = 'dead'
     INTERRUPTED = 'interrupted'
 
+    # Enum's own is a function in Python that hashes the name; a member is only ever equal to itself.
+    __hash__ = object.__hash__
+
     @classmethod
     def of(cls, error: BaseException | None) -> Outcome:
         """The outcome of a call that ended with `error`, or with none, as far as the error alone tells.

@@ -12,6 +12,7 @@ from typing import Any
 
 import structlog
 
+from wazo_busd import verbosity
 from wazo_busd.breaker import Breaker
 from wazo_busd.conditions import Refusal
 from wazo_busd.delivery import Delivery, History
@@ -89,6 +90,10 @@ class Settlement:
             The seconds after which it is to be tried again in place; `None` if the event is settled.
         """
         self.counts.seconds += work.duration_seconds
+        if error is None and not work.is_late:
+            self._breaker.worked()
+            self._finish(work, Outcome.DONE)
+            return None
         error = self._blamed(work, error)
         outcome = Outcome.of(error)
         if outcome in (Outcome.RETRY, Outcome.DEAD) and self.is_draining and is_cancelled():
@@ -183,7 +188,10 @@ class Settlement:
         """Settle an event that needs no copy, and say so."""
         if outcome is not Outcome.INTERRUPTED:
             self._suspects_cleared(work)
-        self.close(work.delivery, outcome)
+        self.counts.outcomes[outcome] += 1
+        work.delivery.settle(outcome)
+        if not verbosity.tells_each_event:
+            return
         log.info(
             'event_handled',
             event_name=work.event.name,

@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 import inspect
+import time
 from collections.abc import Callable
 
 import structlog
 
 from wazo_busd.deadlines import Deadlines
 from wazo_busd.handler import Handler
-from wazo_busd.middleware import around
 from wazo_busd.suspects import Suspects
 from wazo_busd.threads import Threads
-from wazo_busd.work import Work
+from wazo_busd.work import Work, current_work
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -42,7 +42,6 @@ class Tries:
         self._cancel = cancel
         self._tell_abandoned = abandon
         self._threads = Threads(handler.name, handler.concurrency)
-        self._call = around(handler, self._call_plugin)
         self._black_box = suspects.black_box(handler.name, handler.concurrency)
         self._deadlines = Deadlines(handler.config.timeout, expire=self._expire, abandon=self._abandon)
 
@@ -58,9 +57,10 @@ class Tries:
                     work.handler, work.delivery.identity, lambda: self._black_box.no_longer_alone(work.slot)
                 ):
                     await self._try(work)
+            elif self._suspects.is_alone:
+                await self._suspects.passage()
+                await self._try(work)
             else:
-                if self._suspects.is_alone:
-                    await self._suspects.passage()
                 await self._try(work)
         except BaseException as error:  # noqa: BLE001 — here exceptions of plugins end
             return error
@@ -73,15 +73,27 @@ class Tries:
         self._black_box.close()
 
     async def _try(self, work: Work) -> None:
+        """The call and what is around it, in this order."""
+        call = work.call
         self._suspects.enter()
+        began = 0.0
         try:
-            if work.call.blocking:
+            if call.blocking:
                 # Outside the handler's timeout: an event that never ran is no failure.
                 work.thread = await self._threads.free()
             work.slot = self._black_box.enter(work.delivery, alone=work.is_suspect)
             self._deadlines.began(work)
-            await self._call(work)
+            current_work.set(work)
+            work.started_at = time.time()
+            began = time.perf_counter()
+            if call.blocking:
+                await self._call_in_thread(work)
+            else:
+                await call.run(work.event)
         finally:
+            if began:
+                work.duration_seconds = time.perf_counter() - began
+                current_work.set(None)
             self._deadlines.ended(work)
             self._release(work)
 
@@ -96,15 +108,12 @@ class Tries:
             self._threads.release(work.thread)
             work.thread = None
 
-    async def _call_plugin(self, work: Work) -> None:
-        if work.call.blocking:
-            thread, work.thread = work.thread, None
-            result = await self._threads.run(work.call.run, work.event, thread)
-            if inspect.isawaitable(result):
-                # A plain function that gives a coroutine: a partial, or one that a decorator hides.
-                await result
-        else:
-            await work.call.run(work.event)
+    async def _call_in_thread(self, work: Work) -> None:
+        thread, work.thread = work.thread, None
+        result = await self._threads.run(work.call.run, work.event, thread)
+        if inspect.isawaitable(result):
+            # A plain function that gives a coroutine: a partial, or one that a decorator hides.
+            await result
 
     def _expire(self, work: Work) -> None:
         """The call has taken too long."""

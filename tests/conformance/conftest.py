@@ -105,13 +105,17 @@ class RabbitmqWorld(World):
         return [(each.body, str(each.headers['busd-error'])) for each in await self._service.take(queue)]
 
 
-@pytest.fixture(params=['memory', 'rabbitmq'])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    """Each of the two buses in turn."""
+@pytest.fixture(params=['memory', 'rabbitmq', 'rabbitmq-fallback'])
+async def world(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[World]:
+    """Each of the two buses in turn, RabbitMQ by both ways that deliveries can come by."""
     if request.param == 'memory':
         async with _running(MemoryWorld()) as running:
             yield running
         return
+    if request.param == 'rabbitmq-fallback':
+        monkeypatch.setenv('WAZO_BUSD_TAP', 'off')
     broker = request.getfixturevalue('broker')
     async with Service(broker) as service, _running(RabbitmqWorld(broker, service, tmp_path)) as running:
         yield running

@@ -18,7 +18,6 @@ import pytest
 
 from wazo_busd.amqp.connection import permissions
 from wazo_busd.config import BusConfig
-from wazo_busd.middleware import MIDDLEWARE
 from wazo_busd.outcome import Outcome
 
 ROOT = Path(__file__).parents[2]
@@ -62,13 +61,6 @@ def test_every_layer_of_the_contract_is_on_a_floor() -> None:
     on_floors = [module for modules in floors_of_the_contract().values() for module in modules]
 
     assert sorted(on_floors) == sorted(name for layer in FLOORS['layers'] for name in layer.split(' | '))
-
-
-def test_the_middleware_is_shown_in_its_order() -> None:
-    shown = re.search(r'\| `middleware` \| ([^,]*),', ARCHITECTURE)
-
-    assert shown
-    assert shown[1].split(' → ') == [each.__name__ for each in MIDDLEWARE]
 
 
 @pytest.mark.parametrize('outcome', Outcome)

@@ -156,6 +156,7 @@ async def test_malformed_properties_become_a_dead_letter_and_the_next_event_is_h
     assert (len(await bench.dead_letters(1)), await bench.handled(1)) == (1, ['innocent'])
 
 
+@pytest.mark.usefixtures('way')
 @pytest.mark.parametrize('kind', HOSTILE_BODIES)
 async def test_a_body_that_is_no_event_becomes_a_dead_letter_and_the_next_event_is_handled(
     bench: Bench, kind: str
@@ -169,6 +170,7 @@ async def test_a_body_that_is_no_event_becomes_a_dead_letter_and_the_next_event_
     )
 
 
+@pytest.mark.usefixtures('way')
 async def test_strange_events_are_handled_all_the_same(bench: Bench) -> None:
     for body in STRANGE_EVENTS.values():
         await bench.send(body)
@@ -176,6 +178,7 @@ async def test_strange_events_are_handled_all_the_same(bench: Bench) -> None:
     assert await bench.handled(len(STRANGE_EVENTS)) == ['', '', '', 'call_created', *'xxxxxx', 'y', '']
 
 
+@pytest.mark.usefixtures('way')
 async def test_headers_of_every_type_are_handled(bench: Bench) -> None:
     headers: dict[str, object] = {
         'name': 'from the header',

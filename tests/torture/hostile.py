@@ -159,3 +159,9 @@ KEYS = [
     Hostile('no key', '', key=b''),
 ]
 EVERYTHING = [*PROPERTIES, *BODIES, *KEYS]
+WELL_FORMED = [
+    *(each for each in PROPERTIES if not each.reason or 'not JSON' in each.reason),
+    *BODIES,
+    *(each for each in KEYS if each.key is None or each.key.isascii()),
+]
+"""Those whose frames can be read by a library that refuses text that is not UTF-8, nesting, and strange times."""

@@ -50,6 +50,7 @@ async def fragile(event, context):
 
 
 @pytest.mark.parametrize(('how', 'code'), WAYS if IS_LONG else WAYS[:1])
+@pytest.mark.usefixtures('way')
 def test_one_that_ends_the_process_is_dead_after_the_third_time_and_the_other_nine_are_handled(
     broker: Broker, make_site: MakeSite, how: str, code: int
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from tests.conftest import Broker
 from tests.support import eventually_sync
 from tests.torture.conftest import MakeSite
-from tests.torture.hostile import EVERYTHING, Hostile
+from tests.torture.hostile import EVERYTHING, WELL_FORMED, Hostile
 from tests.torture.scale import scaled
 from tests.torture.site import PATIENCE_SECONDS
 from tests.torture.wire import Wire
@@ -34,11 +34,12 @@ async def note(event, context):
 
 
 def test_every_hostile_one_is_dead_with_its_reason_and_every_innocent_one_between_is_handled(
-    broker: Broker, make_site: MakeSite
+    broker: Broker, way: str, make_site: MakeSite
 ) -> None:
     site = make_site(broker, plugins={'note': NOTE}, handlers='note: {plugin: note, options: {HOME}}')
     site.start()
-    keys = {_key(number, each): each for number, each in enumerate(EVERYTHING)}
+    sent = EVERYTHING if way == 'tap' else WELL_FORMED
+    keys = {_key(number, each): each for number, each in enumerate(sent)}
     with Wire(broker) as wire:
         for number, (key, each) in enumerate(keys.items()):
             raw_key = key.encode() if each.key is None else each.key

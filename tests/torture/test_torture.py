@@ -29,7 +29,7 @@ FAULTS_BESIDE_CRASHES = scaled(3, len(WITHOUT_CRASH))
 
 
 @pytest.fixture
-def rig(mortal_broker: Broker, tmp_path: Path) -> Iterator[Rig]:
+def rig(mortal_broker: Broker, way: str, tmp_path: Path) -> Iterator[Rig]:
     rig = Rig(mortal_broker, tmp_path)
     yield rig
     rig.close()

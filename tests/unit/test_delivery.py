@@ -230,14 +230,6 @@ async def test_a_slim_delivery_has_let_go_of_a_large_body_and_is_still_recognise
     assert (delivery.body, delivery.identity) == (b'', identity('wazo-headers', 'calls.call.created', b'x' * 100_000))
 
 
-async def test_a_slim_delivery_keeps_a_small_body() -> None:
-    delivery = make_delivery(Settlements(), body=b'x' * 65_536)
-
-    delivery.slim()
-
-    assert len(delivery.body) == 65_536
-
-
 # ---- given out again
 
 

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -556,11 +558,9 @@ async def test_counts_say_how_events_ended() -> None:
 
 
 async def test_counts_say_how_much_time_the_plugin_took(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Given a plugin whose calls take time
-    async def call(work: Work) -> None:
-        work.duration_seconds = 2.0
-
-    monkeypatch.setattr('wazo_busd.tries.around', lambda handler_, inner: call)
+    # Given a plugin whose calls take time, two seconds by the clock
+    clock = itertools.count(1.0, 2.0)
+    monkeypatch.setattr('wazo_busd.tries.time', SimpleNamespace(time=time.time, perf_counter=lambda: next(clock)))
     rig = Rig(await started(lambda_plugin()))
 
     # When it is run on two events

@@ -726,3 +726,26 @@ def test_a_handler_with_texts_is_another_if_the_names_are(options: Any, same: bo
     other.config, other.plugin = one.config, one.plugin
 
     assert one.is_same(other) is same
+
+
+async def test_what_was_found_for_a_key_and_a_name_is_not_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = await started(of_calls)
+    found = one.call_for(CALL)
+    monkeypatch.setattr(one, 'match', None)
+
+    assert one.call_for(CALL) is found
+
+
+async def test_keys_without_end_are_not_all_remembered() -> None:
+    one = await started(of_calls)
+    for number in range(5_000):
+        one.call_for(Event('call_created', routing_key=f'calls.{number}'))
+
+    assert len(one._known) <= 1_000
+
+
+async def test_names_of_any_length_are_not_remembered() -> None:
+    one = await started(of_calls)
+    one.call_for(Event('x' * 1_000_000, routing_key='calls.call.created'))
+
+    assert not one._known

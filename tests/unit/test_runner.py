@@ -7,8 +7,10 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 
 import pytest
 
@@ -230,3 +232,32 @@ def test_a_task_that_ends_when_it_is_cancelled_is_waited_for() -> None:
     """)
 
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, 'tidied\n', '')
+
+
+@pytest.fixture
+def ran_by(monkeypatch: pytest.MonkeyPatch) -> Callable[[object], asyncio.AbstractEventLoop]:
+    """Says by which loop something is run, where a module stands for uvloop."""
+
+    def run(module: object) -> asyncio.AbstractEventLoop:
+        monkeypatch.setitem(sys.modules, 'uvloop', module)
+        ran: list[asyncio.AbstractEventLoop] = []
+
+        async def look() -> None:
+            ran.append(asyncio.get_running_loop())
+
+        runner.run(look())
+        return ran[0]
+
+    return run
+
+
+def test_the_loop_is_that_of_uvloop_where_it_is_installed(
+    ran_by: Callable[[object], asyncio.AbstractEventLoop],
+) -> None:
+    made = asyncio.new_event_loop()
+
+    assert ran_by(SimpleNamespace(new_event_loop=lambda: made)) is made
+
+
+def test_without_uvloop_the_loop_is_that_of_asyncio(ran_by: Callable[[object], asyncio.AbstractEventLoop]) -> None:
+    assert type(ran_by(None)).__module__.startswith('asyncio.')

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.rig import Settlements, log_lines, make_delivery, make_handler, make_history, make_work, turn
+from wazo_busd import logs
 from wazo_busd.breaker import Breaker, BreakerState, never
 from wazo_busd.delivery import History
 from wazo_busd.errors import Discard, Permanent, Retry
@@ -49,7 +50,7 @@ class Desk:
         return work
 
     def has_run(self, work: Work, seconds: float = 0.5) -> Work:
-        """As the middleware notes it."""
+        """As the try notes it."""
         work.started_at, work.duration_seconds = time.time() - seconds, seconds
         return work
 
@@ -554,3 +555,22 @@ async def test_whatever_the_tries_raise_an_event_is_settled_once_after_its_last_
     # Then it is settled once, after no more tries than there may be
     assert (desk.settlements.number, sum(desk.outcomes.values())) == (1, 1)
     assert tries <= max(1, attempts - tried)
+
+
+def test_where_info_is_not_logged_no_line_is_put_together_for_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a log that would fail over any line
+    monkeypatch.setattr('wazo_busd.settlement.log', None)
+    logs.configure('warning')
+
+    desk = Desk()
+    desk.conclude(None)
+
+    assert desk.outcomes == {Outcome.DONE: 1}
+
+
+def test_where_info_is_logged_every_event_has_its_line(log: StringIO) -> None:
+    logs.configure('info', stream=log)
+
+    Desk().conclude(None)
+
+    assert [line['outcome'] for line in log_lines(log, 'event_handled')] == ['done']

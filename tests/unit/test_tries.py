@@ -9,6 +9,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -151,6 +152,77 @@ async def test_a_call_knows_the_work_that_it_is_at() -> None:
     await (await Bench.of()).run(work)
 
     assert seen == [work]
+
+
+async def test_a_task_that_a_call_starts_knows_the_work() -> None:
+    seen: list[Work | None] = []
+
+    async def look() -> None:
+        seen.append(current_work.get())
+
+    async def call(event: Event) -> None:
+        await asyncio.create_task(look())
+
+    work = work_of(call)
+    await (await Bench.of()).run(work)
+
+    assert seen == [work]
+
+
+@pytest.mark.parametrize('run', [ring, raising(ValueError()), raising(SystemExit()), raising(asyncio.CancelledError())])
+async def test_after_a_call_there_is_no_work(run: Callable[[Event], Any]) -> None:
+    bench = await Bench.of()
+
+    await bench.tries.run(work_of(run))
+
+    assert current_work.get() is None
+
+
+async def test_a_thread_of_a_plain_method_knows_the_work() -> None:
+    seen: list[Work | None] = []
+    work = work_of(lambda event: seen.append(current_work.get()), blocking=True)
+
+    await (await Bench.of()).run(work)
+
+    assert seen == [work]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A clock that the test turns."""
+    made = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(
+        'wazo_busd.tries.time',
+        SimpleNamespace(time=lambda: made.now + 1_700_000_000.0, perf_counter=lambda: made.now),
+    )
+    return made
+
+
+@pytest.mark.parametrize('error', [None, ValueError(), SystemExit(), asyncio.CancelledError()])
+async def test_the_work_says_when_its_call_began_and_how_long_it_took_however_it_ended(
+    clock: SimpleNamespace, error: BaseException | None
+) -> None:
+    async def call(event: Event) -> None:
+        clock.now += 2.5
+        if error is not None:
+            raise error
+
+    work = work_of(call)
+    await (await Bench.of()).run(work)
+
+    assert (work.started_at, work.duration_seconds) == (1_700_000_100.0, 2.5)
+
+
+async def test_while_it_is_called_the_work_says_since_when(clock: SimpleNamespace) -> None:
+    seen: list[float] = []
+
+    async def look(event: Event) -> None:
+        seen.append(work.started_at)
+
+    work = work_of(look)
+    await (await Bench.of()).run(work)
+
+    assert seen == [1_700_000_100.0]
 
 
 async def test_the_work_says_when_its_call_began_and_how_long_it_took() -> None:

@@ -51,7 +51,8 @@ class ChannelAcknowledger:
             # The broker has it back already and gives it out again: there is nobody to tell.
             return
         self._window.finished(delivery, time.monotonic())
-        self._schedule()
+        if self._flushing is None:
+            self._schedule()
 
     def postpone(self, delivery: Delivery, history: History) -> None:
         """Put a copy into a delay queue; when it is confirmed, acknowledge."""

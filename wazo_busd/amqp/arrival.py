@@ -28,8 +28,8 @@ def first_hand(cut: Cut, acknowledger: Acknowledger, now: float, max_body_size: 
         cut.tag,
         body=cut.body if cut.size <= max_body_size else cut.body[:KEPT_OF_OVERSIZE],
         size=cut.size,
-        exchange=cut.exchange.decode('utf-8', 'backslashreplace'),
-        routing_key=cut.routing_key.decode('utf-8', 'backslashreplace'),
+        exchange=_text(cut.exchange),
+        routing_key=_text(cut.routing_key),
         properties=WireProperties(cut.properties),
         redelivered=cut.redelivered,
         received_at=now,
@@ -73,3 +73,17 @@ def _of_copy(cut: Cut, made_of: Original, acknowledger: Acknowledger, now: float
         acknowledger=acknowledger,
         history=made_of.history,
     )
+
+
+def _text(name: bytes) -> str:
+    """The text of an exchange's name or a routing key. Most are among a few, and are decoded once."""
+    text = _known.get(name)
+    if text is None:
+        if len(_known) >= _MOST_KNOWN:
+            _known.clear()
+        text = _known[name] = name.decode('utf-8', 'backslashreplace')
+    return text
+
+
+_known: dict[bytes, str] = {}
+_MOST_KNOWN = 4096

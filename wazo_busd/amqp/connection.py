@@ -7,12 +7,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from importlib.metadata import version
 from pathlib import Path
+from typing import Self
 
 import aiormq.exceptions
+import structlog
 from aio_pika.connection import make_url
 from aiormq.abc import AbstractChannel
 
+from wazo_busd.amqp import fallback
 from wazo_busd.amqp.transport import Connection, Transport
 from wazo_busd.config import BusConfig, TlsConfig
 from wazo_busd.errors import BusError
@@ -21,6 +25,9 @@ _TIMEOUT_SECONDS = 5.0
 _CLOSE_SECONDS = 2.0
 _COPY_ROOM = 131_072
 """Bytes that the body of a copy can have more than that of its event: the properties follow it where they are large."""
+
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 class Unreachable(BusError):
@@ -40,6 +47,8 @@ class Link:
         self.connection = connection
         self.transport = transport
         self.address = address
+        self._dropped = asyncio.Event()
+        self._closing: asyncio.Task[None] | None = None
 
     async def open_channel(self, *, confirms: bool = False) -> AbstractChannel:
         """Open a channel.
@@ -67,7 +76,11 @@ class Link:
         if underlay is None:
             return 'closed'
         closing = underlay.connection.closing
-        await asyncio.wait([closing])
+        dropped = asyncio.ensure_future(self._dropped.wait())
+        await asyncio.wait([closing, dropped], return_when=asyncio.FIRST_COMPLETED)
+        dropped.cancel()
+        if not closing.done():
+            return 'the broker does not answer'
         if self.transport.cutter.close_reason:
             return 'the broker closed it: {1} ({0})'.format(*self.transport.cutter.close_reason)
         error = None if closing.cancelled() else closing.exception()
@@ -77,20 +90,28 @@ class Link:
         """Close politely; a broker that does not answer within two seconds is dropped."""
         # The library's close waits until everything is written, which a broker that reads nothing holds up for ever,
         # and even cancelled it does. So it is a task, and what ends it is that the socket goes.
-        closing = asyncio.create_task(self.connection.close(), name='close')
+        closing = self._begin_to_close()
         try:
             await asyncio.wait([closing], timeout=_CLOSE_SECONDS)
         finally:
             if not closing.done():
                 self.transport.abort()
         await asyncio.wait([closing], timeout=_CLOSE_SECONDS)
-        if closing.done() and not closing.cancelled():
-            # It is to be gone, however it failed to say goodbye.
-            closing.exception()
+
+    def _begin_to_close(self) -> asyncio.Task[None]:
+        if self._closing is None:
+            self._closing = asyncio.create_task(self.connection.close(), name='close')
+            # It is to be gone, however it fails to say goodbye.
+            self._closing.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._closing
 
     def abort(self) -> None:
         """Drop it at once."""
         self.transport.abort()
+        if not self.transport.is_used:
+            # The socket is the library's, which lets go of it when it likes; but nobody waits for it any more.
+            self._dropped.set()
+            self._begin_to_close()
 
 
 async def close_channel(channel: AbstractChannel) -> None:
@@ -126,9 +147,10 @@ async def connect(config: BusConfig, name: str) -> Link:
             tls=tls,
             server_name=config.tls.server_name if config.tls else None,
             heartbeat_seconds=config.heartbeat,
+            max_latency_seconds=config.max_latency,
         )
         try:
-            return Link(await _open(config, host, port, transport, name), transport, address)
+            return Link(await _open(config, host, port, transport, tls, name), transport, address)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is explained to the operator
             transport.abort()
             failures.append(_explained(error, config, address, transport.cutter.close_reason))
@@ -136,7 +158,10 @@ async def connect(config: BusConfig, name: str) -> Link:
     raise (answered or failures)[-1]
 
 
-async def _open(config: BusConfig, host: str, port: int, transport: Transport, name: str) -> Connection:
+async def _open(
+    config: BusConfig, host: str, port: int, transport: Transport, tls: ssl.SSLContext | None, name: str
+) -> Connection:
+    reason = fallback.why()
     connection = Connection(
         make_url(
             host=host,
@@ -145,9 +170,12 @@ async def _open(config: BusConfig, host: str, port: int, transport: Transport, n
             password=config.password,
             virtualhost=config.vhost,
             heartbeat=int(config.heartbeat),
+            # Without this a library that does not use our transport would send the password in the clear.
+            ssl=tls is not None,
         ),
+        ssl_context=tls,
         client_properties={'connection_name': name, 'product': 'wazo-busd'},
-        transport_factory=transport,
+        transport_factory=None if reason else transport,
     )
     # A broker that says nothing would not end TLS either, which the library waits for after it is cancelled.
     dropping = asyncio.get_running_loop().call_later(_TIMEOUT_SECONDS, transport.abort)
@@ -160,6 +188,13 @@ async def _open(config: BusConfig, host: str, port: int, transport: Transport, n
         raise
     finally:
         dropping.cancel()
+    if not transport.is_used:
+        log.warning(
+            'tap_not_used',
+            reason=reason or f'aiormq {version("aiormq")} and aio-pika {version("aio-pika")} do not use it',
+            effect='an event costs ten times as much, and one with malformed properties ends the connection',
+            hint='pip show aiormq aio-pika; versions that fit are in the release of wazo-busd',
+        )
     return connection
 
 
@@ -170,7 +205,7 @@ def tls_context(config: TlsConfig) -> ssl.SSLContext:
         BusError: a file that the configuration names cannot be used.
     """
     try:
-        context = ssl.create_default_context(cafile=_text(config.ca_file))
+        context = _Named(config.server_name, _text(config.ca_file))
     except (OSError, ssl.SSLError) as error:
         raise BusError(f'bus.tls.ca_file {config.ca_file} cannot be used: {error}', f'ls -l {config.ca_file}') from None
     if config.certificate_file:
@@ -182,6 +217,30 @@ def tls_context(config: TlsConfig) -> ssl.SSLContext:
                 f'openssl x509 -in {config.certificate_file} -noout -text',
             ) from None
     return context
+
+
+class _Named(ssl.SSLContext):
+    """A context that knows the name of the broker, as the library would take the host's."""
+
+    def __new__(cls, *_: object) -> Self:
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(self, name: str | None, ca_file: str | None) -> None:
+        self._name = name
+        if ca_file is None:
+            self.load_default_certs()
+        else:
+            self.load_verify_locations(ca_file)
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        return super().wrap_bio(incoming, outgoing, server_side, self._name or server_hostname, session)
 
 
 def _no_password() -> str:

@@ -7,13 +7,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
 import structlog
 from aiormq.abc import AbstractChannel
 
+from wazo_busd.amqp import fallback
 from wazo_busd.amqp.acknowledger import ChannelAcknowledger
 from wazo_busd.amqp.arrival import first_hand, returned
 from wazo_busd.amqp.backoff import Backoff
@@ -22,6 +23,7 @@ from wazo_busd.amqp.copies import Copies
 from wazo_busd.amqp.declaration import REFUSALS, Declarer, QueueGone, StaysClassic
 from wazo_busd.amqp.frames import Cut
 from wazo_busd.amqp.gaps import QueueGaps
+from wazo_busd.amqp.transport import Transport
 from wazo_busd.bus import NOT_STARTED, ConsumerState, ConsumerStatus
 from wazo_busd.delivery import Accept, Lost
 from wazo_busd.errors import BusError
@@ -38,6 +40,9 @@ _NARROW_SECONDS = 1.0
 _HELD_SECONDS = 600.0
 """What waits here for longer is given back and taken anew: after 1,800 seconds RabbitMQ ends a channel over it, unless
 it is configured otherwise (consumer_timeout)."""
+
+_Ordinary = Callable[[Any], Coroutine[Any, Any, None]]
+"""The library's callback, for what was not cut out."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -199,12 +204,13 @@ class Consumer:
         acknowledger = ChannelAcknowledger(channel, self._prefetch, self._copies)
         cancelled = asyncio.Event()
         channel.on_consumer_cancel_callbacks.add(lambda _: cancelled.set())
-        deliver = partial(self._deliver, self._accept, acknowledger)
+        deliver = partial(self._deliver, self._accept, acknowledger, link.transport)
         ended = [asyncio.ensure_future(channel.closing), asyncio.create_task(cancelled.wait())]
         self._acknowledger = acknowledger
         try:
             tap = partial(link.transport.cutter.tap, channel.number, sink=deliver)
-            await self._consume(channel, queue.name, acknowledger, tap, ended)
+            ordinary = fallback.callback(link.transport.cutter, channel.number)
+            await self._consume(channel, queue.name, acknowledger, tap, ordinary, ended)
             if cancelled.is_set():
                 self._gaps.gone('its queue was deleted, with what was in it')
                 self._declarer.forget_kind(self.queue)
@@ -228,6 +234,7 @@ class Consumer:
         queue: str,
         acknowledger: ChannelAcknowledger,
         tap: Callable[[str], None],
+        ordinary: _Ordinary,
         ended: list[asyncio.Future[Any]],
     ) -> None:
         """Take as much as is wanted, until the broker ends it."""
@@ -246,7 +253,7 @@ class Consumer:
                     continue
                 self._at_rest.clear()
                 tap(tag)
-                await _consume(channel, queue, tag)
+                await _consume(channel, queue, tag, ordinary)
             else:
                 self._at_rest.set()
             if self._wanted:
@@ -281,7 +288,9 @@ class Consumer:
         finally:
             told.cancel()
 
-    def _deliver(self, accept: Accept, acknowledger: ChannelAcknowledger, cuts: list[Cut]) -> None:
+    def _deliver(
+        self, accept: Accept, acknowledger: ChannelAcknowledger, transport: Transport, cuts: list[Cut]
+    ) -> None:
         if acknowledger is not self._acknowledger:
             # The channel is being closed, and the broker gives these out again.
             return
@@ -302,6 +311,8 @@ class Consumer:
             except Exception:
                 # It never should; but from here it would end the connection, and again with each new one.
                 log.exception('delivery_not_accepted', handler=self.queue.handler, effect='the event is not settled')
+        if acknowledger.open * 2 >= self._prefetch:
+            transport.read_on()
 
     def _refused(self, error: BusError) -> None:
         if self._wanted and self.status.detail != str(error):
@@ -316,12 +327,12 @@ class Consumer:
             self._on_change()
 
 
-async def _consume(channel: AbstractChannel, queue: str, tag: str) -> None:
+async def _consume(channel: AbstractChannel, queue: str, tag: str, ordinary: _Ordinary) -> None:
     try:
         # The younger consumer goes first: one whose connection is half open is still alive to the broker.
         await channel.basic_consume(
             queue,
-            _untapped,
+            ordinary,
             consumer_tag=tag,
             arguments={'x-priority': int(time.time())},
             timeout=_CONSUME_SECONDS,
@@ -334,11 +345,6 @@ async def _consume(channel: AbstractChannel, queue: str, tag: str) -> None:
 
 class _Recycled(Exception):
     """Raised where a channel is given up of our own accord, to be opened anew at once."""
-
-
-async def _untapped(message: object) -> None:
-    """Called by the library for a delivery that was not cut out of the stream, which cannot be."""
-    log.critical('delivery_not_tapped', delivery=repr(message)[:200])
 
 
 async def _close(channel: AbstractChannel) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Self
 import aiormq.exceptions
 from aiormq.abc import AbstractChannel
 
-from wazo_busd.amqp import copy
+from wazo_busd.amqp import copy, fallback
 from wazo_busd.amqp.connection import Link, close_channel, connect, permissions
 from wazo_busd.amqp.copy import NUMBER, NoCopy, Original
 from wazo_busd.amqp.declaration import control
@@ -220,7 +220,8 @@ class DeadLetters:
         try:
             # Not more at a time than are wanted: what comes in meanwhile is none of this.
             await channel.basic_qos(prefetch_count=count if count <= _MOST_PREFETCH else _NO_LIMIT)
-            await channel.basic_consume(queue, _ignored, consumer_tag=_TAG)
+            ordinary = fallback.callback(self._link.transport.cutter, channel.number)
+            await channel.basic_consume(queue, ordinary, consumer_tag=_TAG)
             yield channel, cuts
             # Not by closing the channel alone: a quorum queue would have it back a moment later, and whoever looks next
             # would not see it.
@@ -229,10 +230,6 @@ class DeadLetters:
         finally:
             self._link.transport.cutter.untap(channel.number)
             await close_channel(channel)
-
-
-async def _ignored(message: object) -> None:
-    """Never called: the deliveries go past the library."""
 
 
 def _letter(cut: Cut, handler: str) -> DeadLetter:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _METHOD, _HEADER, _BODY, _HEARTBEAT = 1, 2, 3, 8
 _KINDS = frozenset((_METHOD, _HEADER, _BODY, _HEARTBEAT))
@@ -21,12 +21,18 @@ _CONNECTION_CLOSE = b'\x00\x0a\x00\x32'
 _CONNECTION_BLOCKED = b'\x00\x0a\x00\x3c'
 _CONNECTION_UNBLOCKED = b'\x00\x0a\x00\x3d'
 _CONTENT_HEAD = struct.Struct('>HHQ')
-_DELIVER_TAIL = struct.Struct('>QB')
+_DELIVER_TAIL = struct.Struct('>QBB')
+"""Delivery tag, whether it is redelivered, and the length of the exchange's name."""
+
+_UINT32 = struct.Struct('>I')
+_UINT64 = struct.Struct('>Q')
 KEPT_OF_OVERSIZE = 65_536
+"""So many bytes are kept of a body that is over the limit."""
+
+_new = tuple.__new__
 
 
-@dataclass(slots=True)
-class Cut:
+class Cut(NamedTuple):
     """A delivery, cut out of the stream.
 
     Attributes:
@@ -55,16 +61,25 @@ Sink = Callable[[list[Cut]], None]
 class _Tapped:
     """A channel with a consumer of ours, and the delivery that is coming in on it."""
 
-    __slots__ = ('batch', 'chunks', 'consumer_tag', 'cut', 'missing', 'sink')
+    __slots__ = ('batch', 'begin', 'chunks', 'cut', 'missing', 'properties', 'sink', 'size')
 
     def __init__(self, consumer_tag: bytes, sink: Sink) -> None:
-        self.consumer_tag = consumer_tag
+        self.begin = _DELIVER + bytes([len(consumer_tag)]) + consumer_tag
+        """What the payload of a delivery to the consumer begins with."""
         self.sink = sink
         self.batch: list[Cut] = []
         self.cut: Cut | None = None
+        self.properties = b''
+        self.size = 0
         self.chunks: list[bytes] = []
         self.missing = -1
         """Bytes of the body that have not come; -1 while the content header has not."""
+
+    def drop(self) -> None:
+        """A delivery that was not complete never will be: AMQP allows no method between its frames."""
+        self.cut = None
+        self.missing = -1
+        self.chunks.clear()
 
 
 class FrameCutter:
@@ -75,11 +90,13 @@ class FrameCutter:
     """
 
     def __init__(self, body_limit: int) -> None:
-        self._body_limit = body_limit
+        self.body_limit = body_limit
         self._rest = b''
         self._tapped: dict[int, _Tapped] = {}
         self._blind = False
         self._begun = False
+        self.delivered = 0
+        """How many deliveries were cut out."""
         self.close_reason: tuple[int, str] | None = None
         """Code and text of the broker's `connection.close`; aiormq does not tell them if it comes while connecting."""
         self.is_blocked = False
@@ -98,6 +115,12 @@ class FrameCutter:
     def untap(self, channel: int) -> None:
         """Let the deliveries on a channel pass."""
         self._tapped.pop(channel, None)
+
+    def take(self, channel: int, cut: Cut) -> None:
+        """Hand on a delivery that came by another way, as if it was cut out of the stream."""
+        tapped = self._tapped.get(channel)
+        if tapped is not None:
+            tapped.sink([cut])
 
     @property
     def tapping(self) -> bool:
@@ -130,9 +153,10 @@ class FrameCutter:
     def _cut_all(self, data: bytes) -> bytes:
         passed: list[bytes] = []
         touched: list[_Tapped] = []
+        taps, unpack_head = self._tapped, _FRAME_HEAD.unpack_from
         position, kept_from, end = 0, 0, len(data)
         while end - position >= 7:
-            kind, channel, size = _FRAME_HEAD.unpack_from(data, position)
+            kind, channel, size = unpack_head(data, position)
             following = position + size + 8
             if following > end and kind in _KINDS:
                 break
@@ -140,61 +164,113 @@ class FrameCutter:
                 self._blind = True
                 position = end
                 break
-            tapped = self._tapped.get(channel)
+            tapped = taps.get(channel)
             if tapped is None:
                 if channel == 0:
                     self._note(kind, data, position, size)
-            elif self._takes(tapped, kind, data, position + 7, following - 1):
-                if position > kept_from:
-                    passed.append(data[kept_from:position])
-                kept_from = following
-                if len(tapped.batch) == 1 and tapped not in touched:
-                    touched.append(tapped)
+            else:
+                whole = self._whole(tapped, data, position, following, end) if kind == _METHOD else 0
+                if whole or self._takes(tapped, kind, data, position + 7, following - 1):
+                    following = whole or following
+                    if position > kept_from:
+                        passed.append(data[kept_from:position])
+                    kept_from = following
+                    if len(tapped.batch) == 1 and tapped not in touched:
+                        touched.append(tapped)
             position = following
         if position > kept_from:
             passed.append(data[kept_from:position])
         self._rest = data[position:]
         for tapped in touched:
             batch, tapped.batch = tapped.batch, []
+            self.delivered += len(batch)
             tapped.sink(batch)
         return passed[0] if len(passed) == 1 else b''.join(passed)
+
+    def _whole(self, tapped: _Tapped, data: bytes, position: int, following: int, end: int) -> int:
+        """Take in a delivery of which all three frames are there, one behind the other, as nearly all are.
+
+        Args:
+            tapped: the channel.
+            data: what was read.
+            position: where the method frame begins.
+            following: where the next frame begins.
+            end: where what was read ends.
+
+        Returns:
+            Where the frame behind them begins; 0 if it is another case, and nothing was taken.
+        """
+        begin = tapped.begin
+        if not data.startswith(begin, position + 7) or end - following < 22:
+            return 0
+        channel = data[position + 1 : position + 3]
+        kind, size = data[following], _UINT32.unpack_from(data, following + 3)[0]
+        body_at = following + size + 8
+        if kind != _HEADER or data[following + 1 : following + 3] != channel or size < 14 or body_at + 8 > end:
+            return 0
+        body_size: int = _UINT64.unpack_from(data, following + 11)[0]
+        frame_kind, frame_size = data[body_at], _UINT32.unpack_from(data, body_at + 3)[0]
+        after: int = body_at + body_size + 8
+        if (
+            frame_size != body_size
+            or frame_kind != _BODY
+            or after > end
+            or not 0 < body_size <= self.body_limit
+            or data[body_at + 1 : body_at + 3] != channel
+            or data[body_at - 1] != _FRAME_END
+            or data[after - 1] != _FRAME_END
+        ):
+            return 0
+        at = position + 7 + len(begin)
+        tag, redelivered, exchange_size = _DELIVER_TAIL.unpack_from(data, at)
+        key_at = at + 10 + exchange_size
+        if key_at + 2 > following or key_at + data[key_at] + 2 != following:
+            return 0
+        tapped.drop()
+        tapped.batch.append(
+            _new(
+                Cut,
+                (
+                    tag,
+                    redelivered & 1 == 1,
+                    data[at + 10 : key_at],
+                    data[key_at + 1 : following - 1],
+                    data[following + 19 : body_at - 1],
+                    body_size,
+                    data[body_at + 7 : after - 1],
+                ),
+            )
+        )
+        return after
 
     def _takes(self, tapped: _Tapped, kind: int, data: bytes, start: int, end: int) -> bool:
         """Whether the frame with the payload from `start` to `end` belongs to a delivery of ours; if so, take it in."""
         if kind == _METHOD:
-            # A delivery that was not complete never will be: AMQP allows no method between its frames.
-            tapped.cut = _delivery(tapped, data, start, end)
-            tapped.missing = -1
-            tapped.chunks.clear()
+            tapped.drop()
+            tapped.cut = _delivery(tapped.begin, data, start, end)
             return tapped.cut is not None
-        cut = tapped.cut
-        if cut is None:
+        if tapped.cut is None:
             return False
         if kind == _HEADER and tapped.missing == -1 and end - start >= _CONTENT_HEAD.size:
-            _, _, cut.size = _CONTENT_HEAD.unpack_from(data, start)
-            cut.properties = data[start + 12 : end]
-            tapped.missing = cut.size
+            _, _, tapped.size = _CONTENT_HEAD.unpack_from(data, start)
+            tapped.properties = data[start + 12 : end]
+            tapped.missing = tapped.size
         elif kind == _BODY and 0 < end - start <= tapped.missing:
-            self._take_body(tapped, cut, data[start:end])
+            self._take_body(tapped, data[start:end])
         else:
             tapped.cut = None
             return False
         if tapped.missing == 0:
-            if tapped.chunks:
-                cut.body = b''.join(tapped.chunks)
-                tapped.chunks.clear()
-            tapped.batch.append(cut)
-            tapped.cut = None
+            body = b''.join(tapped.chunks)
+            tapped.batch.append(tapped.cut._replace(properties=tapped.properties, size=tapped.size, body=body))
+            tapped.drop()
         return True
 
-    def _take_body(self, tapped: _Tapped, cut: Cut, payload: bytes) -> None:
-        taken = cut.size - tapped.missing
+    def _take_body(self, tapped: _Tapped, payload: bytes) -> None:
+        taken = tapped.size - tapped.missing
         tapped.missing -= len(payload)
-        if cut.size <= self._body_limit:
-            if taken == 0 and tapped.missing == 0:
-                cut.body = payload
-            else:
-                tapped.chunks.append(payload)
+        if tapped.size <= self.body_limit:
+            tapped.chunks.append(payload)
         elif taken < KEPT_OF_OVERSIZE:
             tapped.chunks.append(payload[: KEPT_OF_OVERSIZE - taken])
 
@@ -214,21 +290,16 @@ class FrameCutter:
             self.is_blocked = False
 
 
-def _delivery(tapped: _Tapped, data: bytes, start: int, end: int) -> Cut | None:
+def _delivery(begin: bytes, data: bytes, start: int, end: int) -> Cut | None:
     """The delivery that a method frame begins, if it is one to the consumer of this channel."""
-    if data[start : start + 4] != _DELIVER or end - start < 17:
+    if not data.startswith(begin, start, end):
         return None
-    position = start + 5 + data[start + 4]
-    if data[start + 5 : position] != tapped.consumer_tag:
+    position = start + len(begin)
+    if end - position < _DELIVER_TAIL.size + 1:
         return None
-    try:
-        tag, redelivered = _DELIVER_TAIL.unpack_from(data, position)
-        position += 10
-        exchange = data[position : position + data[position - 1]]
-        position += len(exchange) + 1
-        routing_key = data[position : position + data[position - 1]]
-    except (struct.error, IndexError):
+    tag, redelivered, exchange_size = _DELIVER_TAIL.unpack_from(data, position)
+    exchange_at = position + _DELIVER_TAIL.size
+    key_at = exchange_at + exchange_size
+    if key_at >= end or key_at + 1 + data[key_at] != end:
         return None
-    if position + len(routing_key) != end:
-        return None
-    return Cut(tag, bool(redelivered & 1), exchange, routing_key)
+    return Cut(tag, redelivered & 1 == 1, data[exchange_at:key_at], data[key_at + 1 : end])

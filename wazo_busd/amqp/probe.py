@@ -68,6 +68,7 @@ class Probe:
                 silent_slices = 0 if self._link.transport.heard_at > heard_at else silent_slices + 1
                 heard_at = max(heard_at, self._link.transport.heard_at)
             await asking
+            self._link.transport.answered()
         except (Exception, asyncio.CancelledError) as error:
             if is_cancelled():
                 raise

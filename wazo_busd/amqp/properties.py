@@ -35,6 +35,10 @@ _NAMES = (
 )
 """The properties of the class Basic, from the highest bit of the flags down."""
 
+_TEXT, _BOOLEAN = b'St'
+_SHORT = b'\0\0\0'
+"""What the four bytes of a length begin with if it is less than 256."""
+
 _UINT16 = struct.Struct('>H')
 _UINT32 = struct.Struct('>I')
 _UINT64 = struct.Struct('>Q')
@@ -47,11 +51,12 @@ class WireProperties:
         raw: the flags and the property list of the content header, as they came.
     """
 
-    __slots__ = ('_decoded', 'raw')
+    __slots__ = ('_decoded', '_headers', 'raw')
 
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self._decoded: dict[str, Any] | None = None
+        self._headers: Mapping[str, Any] | None = None
 
     @property
     def decoded(self) -> Mapping[str, Any]:
@@ -71,8 +76,13 @@ class WireProperties:
         Raises:
             Undecodable: a property is malformed, be it another one.
         """
-        headers = self.decoded.get('headers')
-        return headers if isinstance(headers, dict) else {}
+        headers = self._headers
+        if headers is None:
+            headers = _plain_headers(self.raw)
+            if headers is None:
+                headers = self.decoded.get('headers', {})
+            self._headers = headers
+        return headers
 
 
 def decode(raw: bytes) -> dict[str, Any]:
@@ -106,6 +116,54 @@ def decode(raw: bytes) -> dict[str, Any]:
     except (ValueError, OverflowError) as error:
         raise Undecodable(f'the property {name} is malformed: {error}') from None
     return found
+
+
+def _plain_headers(raw: bytes) -> dict[str, Any] | None:
+    """The headers, if everything is as kombu sends it: texts of ASCII and booleans, and no rare property.
+
+    Such a table becomes one text, of which the keys and values are slices. `None` for all else, which is decoded, or
+    refused, with more patience.
+    """
+    size = len(raw)
+    if size < 7 or raw[1] or raw[0] & 0x27 != 0x20:
+        return None
+    flags, position = raw[0], 2
+    for bit in (0x80, 0x40):
+        if flags & bit:
+            end = position + 1 + raw[position]
+            if end + 4 > size or not raw[position:end].isascii():
+                return None
+            position = end
+    start = position + 4
+    end = start + _UINT32.unpack_from(raw, position)[0]
+    # What follows the table is one octet each: the delivery mode and the priority.
+    if end + (flags >> 4 & 1) + (flags >> 3 & 1) != size:
+        return None
+    table = raw[start:end]
+    if not table.isascii():
+        return None
+    text, length, position = table.decode('ascii'), end - start, 0
+    headers: dict[str, Any] = {}
+    while position < length:
+        at = position + 1 + table[position]
+        if at >= length:
+            return None
+        kind = table[at]
+        if kind == _TEXT:
+            value_at = at + 5
+            if value_at > length or table[at + 1 : at + 4] != _SHORT:
+                return None
+            following = value_at + table[at + 4]
+            if following > length:
+                return None
+            headers[text[position + 1 : at]] = text[value_at:following]
+            position = following
+        elif kind == _BOOLEAN and at + 1 < length:
+            headers[text[position + 1 : at]] = table[at + 1] != 0
+            position = at + 2
+        else:
+            return None
+    return headers
 
 
 def _octet(raw: bytes, position: int, depth: int) -> tuple[int, int]:

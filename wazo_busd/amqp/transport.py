@@ -17,13 +17,13 @@ import time
 from typing import Any
 
 import aio_pika
+import aio_pika.abc
 import structlog
-from aio_pika.abc import ConnectionParameter
-from aiormq.connection import TransportFactory
 from aiormq.exceptions import AMQPConnectionError
 from yarl import URL
 
 from wazo_busd.amqp.frames import FrameCutter
+from wazo_busd.amqp.gathering import Gathering
 
 _HEARTBEAT_FRAME = b'\x08\x00\x00\x00\x00\x00\x00\xce'
 _HEARTBEAT_EVERY_SECONDS = 1.0
@@ -31,20 +31,31 @@ _HEARTBEAT_EVERY_SECONDS = 1.0
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Transport(TransportFactory):
-    """Opens one connection and cuts the deliveries out of what comes.
+class Transport:
+    """Opens one connection and cuts the deliveries out of what comes; what aiormq calls a transport factory.
+
+    Where the library does not use it, it knows only what it is told.
 
     Args:
         body_limit: bytes of a body that are kept whole.
         tls: how to encrypt; `None` for a plain connection.
         server_name: the name that the broker's certificate must have; the host's own if `None`.
         heartbeat_seconds: the broker holds a connection for dead that it has not heard for twice as long.
+        max_latency_seconds: how long deliveries may be left unread while they come fast, so that several are read at
+            a time.
     """
 
     def __init__(
-        self, *, body_limit: int, tls: ssl.SSLContext | None, server_name: str | None, heartbeat_seconds: float = 10.0
+        self,
+        *,
+        body_limit: int,
+        tls: ssl.SSLContext | None,
+        server_name: str | None,
+        heartbeat_seconds: float = 10.0,
+        max_latency_seconds: float = 0.0,
     ) -> None:
         self.cutter = FrameCutter(body_limit)
+        self._max_latency_seconds = max_latency_seconds
         self._tls = tls
         self._server_name = server_name
         self._beat_every_seconds = heartbeat_seconds * 2 / 3
@@ -52,11 +63,21 @@ class Transport(TransportFactory):
         self._loop: asyncio.AbstractEventLoop
         self._socket: asyncio.Transport | None = None
         self._protocol: _Protocol | None = None
+        self._told_at = 0.0
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the library has connected with it."""
+        return self._protocol is not None
 
     @property
     def heard_at(self) -> float:
         """When the broker last sent anything, on the monotonic clock; 0 before it did."""
-        return self._protocol.heard_at if self._protocol else 0.0
+        return self._protocol.heard_at if self._protocol else self._told_at
+
+    def answered(self) -> None:
+        """The broker has answered something, by whichever way."""
+        self._told_at = time.monotonic()
 
     async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Called by aiormq: connect, and give it a reader and a writer.
@@ -66,7 +87,7 @@ class Transport(TransportFactory):
         """
         loop = self._loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
-        protocol = _Protocol(reader, self.cutter)
+        protocol = _Protocol(reader, self.cutter, self._max_latency_seconds)
         if url.host is None or url.port is None:
             raise AMQPConnectionError('an address has a host and a port')
         try:
@@ -86,6 +107,11 @@ class Transport(TransportFactory):
         self._protocol = protocol
         protocol.connection_made(transport)
         return reader, _Writer(transport, protocol, reader, loop)
+
+    def read_on(self) -> None:
+        """Let nothing gather behind the deliveries that are handed on now."""
+        if self._protocol is not None and self._protocol.gathering is not None:
+            self._protocol.gathering.read_on()
 
     def beat(self) -> None:
         """Send a heartbeat past the library, from another thread, while the loop is blocked; if it is time for one.
@@ -122,9 +148,11 @@ class Transport(TransportFactory):
 class _Protocol(asyncio.StreamReaderProtocol):
     """Feeds the reader with what the cutter leaves."""
 
-    def __init__(self, reader: asyncio.StreamReader, cutter: FrameCutter) -> None:
+    def __init__(self, reader: asyncio.StreamReader, cutter: FrameCutter, max_latency_seconds: float) -> None:
         super().__init__(reader)
         self._cutter = cutter
+        self._max_latency_seconds = max_latency_seconds
+        self.gathering: Gathering | None = None
         self._library_fed_at = 0.0
         self.heard_at = 0.0
         self.is_lost = False
@@ -135,11 +163,26 @@ class _Protocol(asyncio.StreamReaderProtocol):
         # After this the socket is closed, and its number may be that of another one.
         with self.writing:
             self.is_lost = True
+        if self.gathering is not None:
+            self.gathering.close()
         super().connection_lost(exc)
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        if isinstance(transport, asyncio.ReadTransport):
+            self.gathering = Gathering(
+                self._max_latency_seconds,
+                pause=transport.pause_reading,
+                resume=transport.resume_reading,
+                call_later=asyncio.get_running_loop().call_later,
+            )
+
     def data_received(self, data: bytes) -> None:
+        before = self._cutter.delivered
         rest = self._cutter.feed(data)
         now = self.heard_at = time.monotonic()
+        if self._cutter.delivered > before and self.gathering is not None:
+            self.gathering.came(self._cutter.delivered - before, now)
         if rest:
             self._library_fed_at = now
             super().data_received(rest)
@@ -169,10 +212,16 @@ class _Writer(asyncio.StreamWriter):
             super().write(data)
 
 
+def _parameters() -> tuple[Any, ...]:
+    """What aio-pika hands down, and the factory with it; if it has another way to say so by now, nothing is said."""
+    given: tuple[Any, ...] = getattr(aio_pika.Connection, 'PARAMETERS', ())
+    parameter = getattr(aio_pika.abc, 'ConnectionParameter', None)
+    if not given or parameter is None:
+        return given
+    return (*given, parameter(name='transport_factory', parser=lambda factory: factory, is_kwarg=True))
+
+
 class Connection(aio_pika.Connection):
     """A connection of aio-pika that hands a `transport_factory` down to aiormq."""
 
-    PARAMETERS = (
-        *aio_pika.Connection.PARAMETERS,
-        ConnectionParameter(name='transport_factory', parser=lambda factory: factory, is_kwarg=True),
-    )
+    PARAMETERS = _parameters()

@@ -10,11 +10,15 @@ many of them, it is acknowledged singly.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 from wazo_busd.delivery import Delivery
 
 STRAGGLER_SECONDS = 0.05
 """How long a finished delivery may wait behind an unfinished one."""
+
+_SLIM_LENGTH = 65_536
+"""A longer body is not kept for what it may be recognised by; its identity is."""
 
 
 class Window:
@@ -61,23 +65,31 @@ class Window:
         Returns:
             Pairs of delivery tag and whether it stands for all before it too.
         """
+        finished = self._finished
         lowest = next(iter(self._open), None)
-        below = [tag for tag in self._finished if lowest is None or tag < lowest]
-        overdue = all_finished or len(self._finished) - len(below) >= self._half
+        if lowest is None:
+            below, self._finished = finished, {}
+        else:
+            below = {tag: each for tag, each in finished.items() if tag < lowest}
+            for tag in below:
+                del finished[tag]
         told = [(max(below), len(below) > 1)] if below else []
-        for tag in below:
-            self._tell(tag)
-        for tag, (_, finished_at) in list(self._finished.items()):
+        self._note(below.values())
+        overdue = all_finished or len(self._finished) >= self._half
+        for tag, (delivery, finished_at) in list(self._finished.items()):
             if not overdue and now_seconds - finished_at < STRAGGLER_SECONDS:
                 break
-            self._tell(tag)
+            del self._finished[tag]
+            self._note([(delivery, finished_at)])
             told.append((tag, False))
         return told
 
-    def _tell(self, tag: int) -> None:
-        delivery, _ = self._finished.pop(tag)
-        delivery.slim()
-        self._told.append(delivery)
+    def _note(self, told: Iterable[tuple[Delivery, float]]) -> None:
+        """The broker is told of these."""
+        for delivery, _ in told:
+            if len(delivery.body) > _SLIM_LENGTH:
+                delivery.slim()
+            self._told.append(delivery)
 
     @property
     def waiting(self) -> bool:

@@ -125,6 +125,7 @@ class BusConfig(Section):
     tls: TlsConfig | None = None
     heartbeat: Annotated[Duration, between('2s', '5m')] = 10.0
     prefetch: int = Field(default=256, ge=1, le=65_535)
+    max_latency: Annotated[Duration, between('0s', '100ms')] = 0.005
     namespace: str = 'wazo-busd'
     max_body_size: Size = Field(default=1_048_576, ge=1)
     max_depth: int = Field(default=64, ge=1, le=200)

@@ -579,3 +579,40 @@ def test_a_method_that_is_cut_off_is_not_held_for_another() -> None:
 @pytest.mark.parametrize('said', [BLOCKED, UNBLOCKED], ids=['blocked', 'unblocked'])
 def test_the_library_is_told_too_of_a_connection_that_is_not_read_from(said: bytes) -> None:
     assert hear(said, []).passed == said
+
+
+@st.composite
+def spoilt(draw: st.DrawFn) -> bytes:
+    """A stream in which some bytes are others, among them lengths, kinds, channels and ends of frames."""
+    data = bytearray(marshal(draw(streams())) + on(1, draw(deliveries(st.just(OURS)))))
+    for at, octet in draw(st.lists(st.tuples(st.integers(0, len(data) - 1), st.integers(0, 255)), max_size=3)):
+        data[at] = octet
+    return bytes(data)
+
+
+@given(data=spoilt(), cut=lengths)
+@settings(max_examples=examples(200))
+def test_what_is_taken_in_at_once_is_what_is_taken_in_frame_by_frame(data: bytes, cut: list[int]) -> None:
+    at_once = hear(data, cut)
+    with mock.patch.object(FrameCutter, '_whole', return_value=0):
+        by_frames = hear(data, cut)
+
+    assert (at_once.cuts, at_once.passed) == (by_frames.cuts, by_frames.passed)
+
+
+def test_an_exchange_that_is_longer_than_its_frame_passes() -> None:
+    method = frames._DELIVER + bytes([len(OURS)]) + OURS.encode() + struct.pack('>QBB', 1, 0, 255) + b'\0'
+    header = struct.pack('>HHQH', 60, 0, 1, 0)
+    data = b''.join(
+        struct.pack('>BHI', kind, 1, len(payload)) + payload + b'\xce'
+        for kind, payload in ((1, method), (2, header), (3, b'x'))
+    )
+
+    assert Ear().hear(data).passed == data
+
+
+def test_deliveries_that_lie_one_behind_the_other_are_taken_in_at_once() -> None:
+    with mock.patch.object(FrameCutter, '_takes', side_effect=AssertionError):
+        ear = Ear().hear(on(1, [*deliver(1), *deliver(2)]))
+
+    assert [cut.tag for cut in ear.cuts[1]] == [1, 2]

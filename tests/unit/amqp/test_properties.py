@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pamqp.commands import Basic
+from pamqp.common import FieldTable
 from pamqp.header import ContentHeader
 
 from tests.examples import examples
-from wazo_busd.amqp.properties import WireProperties, decode
+from wazo_busd.amqp.properties import WireProperties, _plain_headers, decode
 from wazo_busd.errors import Undecodable
 
 YEAR_2106 = 0xFFFF_FFFF
@@ -351,3 +352,50 @@ def test_what_is_malformed_is_refused_each_time_it_is_asked_for() -> None:
 
     with pytest.raises(Undecodable):
         _ = properties.decoded
+
+
+PLAIN_NAMES = st.binary(max_size=6).map(short)
+PLAIN_VALUES = st.binary(max_size=12).map(lambda text: b'S' + long(text)) | st.binary(min_size=1, max_size=1).map(
+    lambda octet: b't' + octet
+)
+ALMOST_PLAIN = st.builds(
+    lambda flags, before, fields, behind, spoilt: (
+        bytes([flags, 0])
+        + b''.join(map(short, before))
+        + long(b''.join(name + value for name, value in fields))[spoilt:]
+        + behind
+    ),
+    st.sampled_from([0x20, 0xE0, 0xF8, 0xA0, 0x60, 0x38, 0x30, 0x28, 0xF0, 0x24]),
+    st.lists(st.binary(max_size=5), max_size=2),
+    st.lists(st.tuples(PLAIN_NAMES, PLAIN_VALUES), max_size=4),
+    st.binary(max_size=3),
+    st.sampled_from([0, 0, 0, 0, 1, 4]),
+)
+"""Properties as kombu sends them, or nearly so."""
+
+
+@given(ALMOST_PLAIN | st.binary(max_size=40).map(lambda raw: b'\xf8\x00' + raw))
+@settings(max_examples=examples(500))
+def test_headers_that_are_read_the_short_way_are_those_of_the_long_way(raw: bytes) -> None:
+    try:
+        expected: object = decode(raw).get('headers', {})
+    except Undecodable as error:
+        expected = str(error)
+
+    try:
+        found: object = WireProperties(raw).headers
+    except Undecodable as error:
+        found = str(error)
+
+    assert found == expected
+
+
+def test_what_kombu_sends_is_read_the_short_way() -> None:
+    headers: FieldTable = {'name': 'Newstate', 'required_acl': 'events.ami.Newstate', 'user_uuid:x': True}
+    raw = ContentHeader(
+        properties=Basic.Properties(
+            content_type='application/json', content_encoding='utf-8', headers=headers, delivery_mode=2, priority=0
+        )
+    ).marshal()[12:]
+
+    assert _plain_headers(raw) == headers

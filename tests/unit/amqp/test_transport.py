@@ -99,13 +99,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 class Library:
     """A protocol and what it lets the library read, with a consumer of ours on channel 1."""
 
-    def __init__(self, clock: Clock, *, tapped: bool = True) -> None:
+    def __init__(self, clock: Clock, *, tapped: bool = True, latency_seconds: float = 0.0) -> None:
         self.cuts: list[Cut] = []
         self.reader = asyncio.StreamReader()
-        cutter = FrameCutter(1_000)
+        cutter = self.cutter = FrameCutter(1_000)
         if tapped:
             cutter.tap(1, 'wazo-busd', self.cuts.extend)
-        self.protocol = _Protocol(self.reader, cutter)
+        self.protocol = _Protocol(self.reader, cutter, latency_seconds)
         self._clock = clock
 
     def hears(self, data: bytes, *, after: float = 0.0) -> None:
@@ -164,6 +164,54 @@ async def test_a_heartbeat_does_not_come_into_the_middle_of_a_frame(clock: Clock
     library.hears(ACK[9:])
 
     assert await library.read() == ACK + HEARTBEAT + ACK
+
+
+class Resting(asyncio.Transport):
+    """A transport that notes how often reading was to rest."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rests = 0
+
+    def pause_reading(self) -> None:
+        self.rests += 1
+
+    def is_closing(self) -> bool:
+        return False
+
+
+@pytest.fixture
+async def gathering(clock: Clock) -> AsyncIterator[tuple[Library, Resting]]:
+    """A protocol whose deliveries gather, and its transport."""
+    library, transport = Library(clock, latency_seconds=0.005), Resting()
+    library.protocol.connection_made(transport)
+    yield library, transport
+    library.protocol.connection_lost(None)
+
+
+async def test_a_connection_whose_deliveries_gather_has_a_heartbeat_a_second(
+    gathering: tuple[Library, Resting],
+) -> None:
+    library, transport = gathering
+    library.hears(ACK)
+    for _ in range(400):
+        library.hears(DELIVERY * 15, after=0.005)
+    heard = await library.read()
+
+    assert (heard[len(ACK) :] in (HEARTBEAT, HEARTBEAT * 2), transport.rests > 0) == (True, True)
+
+
+async def test_nothing_gathers_behind_what_the_broker_waits_for(clock: Clock) -> None:
+    # Given a consumer that has as much in hand as it may
+    library, transport = Library(clock, latency_seconds=0.005), Resting()
+    library.protocol.connection_made(transport)
+    assert library.protocol.gathering is not None
+    library.cutter.tap(1, 'wazo-busd', lambda _: library.protocol.gathering.read_on())  # type: ignore[union-attr]
+
+    for _ in range(400):
+        library.hears(DELIVERY * 15, after=0.005)
+
+    assert transport.rests == 0
 
 
 async def test_a_greeting_that_comes_in_pieces_is_not_interrupted(clock: Clock) -> None:

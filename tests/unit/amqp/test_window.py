@@ -312,6 +312,15 @@ def test_what_was_told_is_kept_without_its_body_if_that_is_large() -> None:
     assert [delivery.body for delivery in found.doubtful] == [b'']
 
 
+def test_what_was_told_keeps_a_body_that_is_not_large() -> None:
+    found, small = Window(10), made(1, body=b'x' * 65_536)
+    found.came(small)
+    found.finished(small, 0.0)
+    found.acknowledgements(0.0)
+
+    assert [len(delivery.body) for delivery in found.doubtful] == [65_536]
+
+
 def test_what_was_told_is_recognised_without_its_body() -> None:
     found, large = Window(10), made(1, body=b'x' * 65_537)
     found.came(large)

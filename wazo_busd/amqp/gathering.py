@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The gathering: lets a few deliveries come together before they are read, as a network card gathers interrupts.
+
+At a steady thousand events a second, what costs most is not the events but to wake up for each of them: to read, to
+acknowledge and to write for one event what could be done for five. So while they come fast, reading rests for a moment
+after each batch. While they come slowly each is read at once, and while they come faster than they are handled they
+gather by themselves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+
+_ENOUGH = 32
+"""Where a read brought so many, they gather by themselves."""
+
+_LEAST_EXPECTED = 2.0
+"""Fewer than this are not worth waiting for."""
+
+_SLOW_SECONDS = 1.0
+"""What is slower than this is all the same."""
+
+_WEIGHT = 0.1
+"""How much the last interval counts in the rate."""
+
+
+class Gathering:
+    """Decides, after each read, whether reading is to rest.
+
+    Args:
+        max_latency_seconds: how long it may rest; 0 never lets it.
+        pause: stops reading.
+        resume: reads again.
+        call_later: calls something after a number of seconds, as the loop does.
+    """
+
+    def __init__(
+        self,
+        max_latency_seconds: float,
+        *,
+        pause: Callable[[], None],
+        resume: Callable[[], None],
+        call_later: Callable[[float, Callable[[], None]], asyncio.TimerHandle],
+    ) -> None:
+        self._max_latency_seconds = max_latency_seconds
+        self._pause = pause
+        self._resume = resume
+        self._call_later = call_later
+        self._read_at = -math.inf
+        self._is_awaited = False
+        self._interval_seconds = _SLOW_SECONDS
+        """The mean time between two deliveries."""
+        self._timer: asyncio.TimerHandle | None = None
+
+    def came(self, count: int, now: float) -> None:
+        """Deliveries were read.
+
+        Args:
+            count: how many.
+            now: when, on the loop's clock.
+        """
+        latency = self._max_latency_seconds
+        if not latency:
+            return
+        interval = (now - self._read_at) / count
+        self._read_at = now
+        # A long silence is forgotten at once: what comes after it is read at once.
+        weight = _WEIGHT if interval < latency else 1.0
+        self._interval_seconds += (min(interval, _SLOW_SECONDS) - self._interval_seconds) * weight
+        is_awaited, self._is_awaited = self._is_awaited, False
+        if is_awaited or count >= _ENOUGH or self._timer is not None:
+            return
+        if self._interval_seconds * _LEAST_EXPECTED < latency:
+            self._pause()
+            self._timer = self._call_later(latency, self._go_on)
+
+    def read_on(self) -> None:
+        """Do not rest after the present read: the broker waits until what it brought is acknowledged."""
+        self._is_awaited = True
+
+    def close(self) -> None:
+        """Nothing is read any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _go_on(self) -> None:
+        self._timer = None
+        self._resume()
