@@ -14,6 +14,7 @@ SOURCES := wazo_busd plugins tools demo tests bench
 # As many processes as there are processors, each with a broker of its own; the tests of a file share what they need.
 # Who hangs is ended with where it hung (faulthandler_timeout), and nobody takes up what hangs again.
 WORKERS := -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+EXTRAS := --extra mail --extra notify
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
@@ -35,17 +36,20 @@ test thorough: export PYTHONDONTWRITEBYTECODE :=
 .PHONY: test
 test: $(VENV)/development.stamp lint ## set up and run every test
 	@tools/need-rabbitmq
+	@tools/need-postgresql
 	$(BIN)/pytest $(WORKERS) $(ARGS)
 
 .PHONY: thorough
 thorough: $(VENV)/development.stamp ## run the tests of rules with many more examples
 	@tools/need-rabbitmq
+	@tools/need-postgresql
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest $(WORKERS) -m hypothesis $(ARGS)
 
 .PHONY: torture
 torture: $(VENV)/development.stamp ## let faults of every kind happen at length (about half an hour)
 	@tools/need-rabbitmq
-	TORTURE=long $(BIN)/pytest -s -o faulthandler_timeout=1800 tests/torture $(ARGS)
+	@tools/need-postgresql
+	TORTURE=long $(BIN)/pytest -s -o faulthandler_timeout=1800 tests/torture tests/acceptance/test_collapse.py $(ARGS)
 
 .PHONY: bench-recovery
 bench-recovery: $(VENV)/development.stamp ## measure how soon events are handled again after a fault
@@ -53,7 +57,7 @@ bench-recovery: $(VENV)/development.stamp ## measure how soon events are handled
 	@$(BIN)/python -m bench.recovery $(ARGS)
 
 .PHONY: bench
-bench: install $(BENCH_VENV)/bench.stamp ## measure what an event costs, beside other clients; about five minutes
+bench: install $(BENCH_VENV)/bench.stamp ## measure what an event costs, beside other clients; about ten minutes
 	@tools/need-rabbitmq
 	@tools/need-librabbitmq
 	@exec $(BIN)/python -m bench $(ARGS)
@@ -77,8 +81,8 @@ format: $(VENV)/development.stamp ## put the sources into their format
 .PHONY: lock
 lock: $(VENV)/development.stamp ## pin the dependencies anew, with hashes
 	$(COMPILE) --upgrade -o requirements/build.txt requirements/build.in
-	$(COMPILE) --upgrade -o requirements/runtime.txt pyproject.toml
-	$(COMPILE) --upgrade --extra dev -c requirements/runtime.txt -c requirements/build.txt \
+	$(COMPILE) --upgrade $(EXTRAS) -o requirements/runtime.txt pyproject.toml
+	$(COMPILE) --upgrade $(EXTRAS) --extra dev --extra postgresql -c requirements/runtime.txt -c requirements/build.txt \
 		-o requirements/development.txt pyproject.toml
 	$(COMPILE) --upgrade -c requirements/runtime.txt -c requirements/development.txt \
 		-o requirements/bench.txt requirements/bench.in

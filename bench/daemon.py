@@ -81,6 +81,11 @@ def failing(name: str) -> Case:
     return Case(name, {'fail': handler('fail', **(retry if FAIL_ATTEMPTS > 1 else {}))})
 
 
+def sending(name: str, url: str) -> Case:
+    """One handler that sends every event to a web server."""
+    return Case(name, {'hook': handler('hook', options={'url': url, 'allow_networks': ['127.0.0.0/8']})})
+
+
 def gathering(name: str, order_by: str, prefetch: int) -> Case:
     """One handler whose lanes fill up before it begins."""
     return Case(name, {'gather': handler('gather', order_by=order_by)}, {'prefetch': prefetch})

@@ -13,7 +13,7 @@ from bench.daemon import Case, Daemon
 from bench.errors import BenchError
 from bench.peer import Peer, compile_c
 
-VHOSTS = 26
+VHOSTS = 27
 """As many as all steps together need."""
 
 

@@ -19,6 +19,7 @@ class Plan:
         pace_rounds: how often the rates with a goal are measured.
         steady_seconds: how long the handler that waits is kept busy.
         failures: how many events fail.
+        requests: how many events become requests to a web server.
         idle_seconds: how long nothing happens.
         growth_rounds: how often each of the following is measured beside the fewest.
         handlers: with how many handlers the growth is looked at.
@@ -33,6 +34,7 @@ class Plan:
     pace_rounds: int
     steady_seconds: float
     failures: int
+    requests: int
     idle_seconds: float
     growth_rounds: int
     handlers: tuple[int, ...]
@@ -48,6 +50,7 @@ FULL = Plan(
     pace_rounds=2,
     steady_seconds=4.0,
     failures=2000,
+    requests=5000,
     idle_seconds=20.0,
     growth_rounds=2,
     handlers=(1, 10, 50),
@@ -55,7 +58,7 @@ FULL = Plan(
     backlogs=(0, 100_000, 1_000_000),
     sizes=(800, 8000, 64_000, 512_000),
 )
-"""About five minutes."""
+"""About ten minutes on two processors."""
 
 QUICK = Plan(
     rounds=1,
@@ -64,6 +67,7 @@ QUICK = Plan(
     pace_rounds=1,
     steady_seconds=1.5,
     failures=500,
+    requests=1000,
     idle_seconds=4.0,
     growth_rounds=1,
     handlers=(1, 10),

@@ -159,9 +159,9 @@ def _paced(results: Results) -> Iterator[str]:
 
 
 def _others(results: Results) -> Iterator[str]:
-    waiting, failing = results.waiting, results.failing
-    if waiting or failing:
-        yield '## Handlers that wait, handlers that fail'
+    waiting, failing, sending = results.waiting, results.failing, results.sending
+    if waiting or failing or sending:
+        yield '## Handlers that wait, that fail, that send'
         yield ''
     if waiting and waiting.delays:
         yield f'- (c) 200 events/s, 50 ms each, 16 at a time: {waiting.rate:.0f} handled a second,'
@@ -169,7 +169,10 @@ def _others(results: Results) -> Iterator[str]:
     if failing:
         yield f'- (d) an event that is dead after {daemon.FAIL_ATTEMPTS} failed attempts: {failing.cpu_us:.0f} µs an'
         yield f'  attempt, broker {failing.broker_us:.0f} µs, {failing.rate:,.0f} attempts a second.'
-    if waiting or failing:
+    if sending:
+        yield f'- The webhook, to a web server on the same machine that accepts everything: {sending.cpu_us:.0f} µs an'
+        yield f'  event, {sending.rate:,.0f} requests a second.'
+    if waiting or failing or sending:
         yield ''
     if results.idle:
         yield '## Idle'

@@ -27,6 +27,7 @@ class Results:
         paced: at a steady pace, by events a second.
         waiting: with a handler that waits.
         failing: with a handler that always fails, for one try.
+        sending: with the webhook.
         idle: while nothing happens, by consumer.
         handlers: with so many handlers, for one handler run; here and below the fewest are the first.
         lanes: with events of so many calls in a handler that keeps them in order.
@@ -42,6 +43,7 @@ class Results:
     paced: dict[int, Rounds] = field(default_factory=dict)
     waiting: Figures | None = None
     failing: Figures | None = None
+    sending: Figures | None = None
     idle: dict[str, Idle] = field(default_factory=dict)
     handlers: Rounds = field(default_factory=Rounds)
     lanes: Rounds = field(default_factory=Rounds)

@@ -13,6 +13,7 @@ from bench.figures import Figures
 from bench.lineup import Lineup
 from bench.measure import Measure
 from bench.plan import GOAL_RATES, Plan
+from bench.receiver import Receiver
 from bench.results import DAEMON, NO_GATHERING, THREE, Results
 from bench.rounds import Rounds, turned
 from bench.sampler import Profile
@@ -31,6 +32,7 @@ STEPS = (
     'paced',
     'waiting',
     'failing',
+    'sending',
     'idle',
     'handlers',
     'lanes',
@@ -119,6 +121,13 @@ class Suite:
         self.results.failing = self._told(
             'a handler that fails', self._measure.failing(ours, 'ami', self._plan.failures)
         )
+
+    def sending(self) -> None:
+        """The webhook, to a web server on the same machine that accepts everything."""
+        with Receiver() as receiver:
+            ours = self._lineup.daemon(daemon.sending('wazo-busd, webhook', receiver.url))
+            figures = self._measure.full_speed(ours, 'calls', self._plan.requests)
+        self.results.sending = self._told('a webhook', figures)
 
     def idle(self) -> None:
         """Nothing happens."""

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Literal
+from typing import Any, Literal
 
-from wazo_busd.api import BaseOptions, Context, Event, encode_json, escape, handler
+from wazo_busd.api import BaseOptions, Context, Event, Preview, encode_json, escape, handler
 
 
 class Log:
@@ -39,7 +39,21 @@ class Log:
         """Write the line."""
         self._write(event)
 
+    def preview(self, event: Event) -> Preview:
+        """The line that would be written."""
+        if self._context.options.to == 'stdout':
+            return {'to': 'stdout', 'line': self._line(event)}
+        return {'to': 'log', 'level': self._context.options.level, 'event_name': event.name, **self._fields(event)}
+
     def _to_log(self, event: Event) -> None:
+        level = self._context.options.level
+        getattr(self._context.log, level)('event', event_name=event.name, **self._fields(event))
+
+    def _to_stdout(self, event: Event) -> None:
+        sys.stdout.write(f'{self._line(event)}\n')
+        sys.stdout.flush()
+
+    def _fields(self, event: Event) -> dict[str, Any]:
         fields = {
             'routing_key': event.routing_key,
             'exchange': event.exchange,
@@ -48,12 +62,11 @@ class Log:
         }
         if self._context.options.data:
             fields['data'] = encode_json(event.data).decode()
-        getattr(self._context.log, self._context.options.level)('event', event_name=event.name, **fields)
+        return fields
 
-    def _to_stdout(self, event: Event) -> None:
+    def _line(self, event: Event) -> str:
         when = time.strftime('%H:%M:%S', time.localtime(event.received_at))
         line = f'{when}  {self._context.name:<12} {escape(event.name):<38} {escape(event.routing_key)}'
         if self._context.options.data:
             line += f'  {escape(encode_json(event.data).decode())}'
-        sys.stdout.write(f'{line}\n')
-        sys.stdout.flush()
+        return line

@@ -10,10 +10,12 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
+from typing import NoReturn
 
 import pytest
 
 from tests import examples
+from tools.postgresql_node import PostgresqlNode, binaries
 from tools.rabbitmq_node import RabbitmqNode, is_installed
 from wazo_busd import logs
 
@@ -47,12 +49,41 @@ class Broker:
 
 def require_broker() -> None:
     """Skip a test where RabbitMQ is missing; in CI that is a failure."""
-    if is_installed():
-        return
-    text = 'RabbitMQ is missing; as root: apt install rabbitmq-server'
+    if not is_installed():
+        _missing('RabbitMQ is missing; as root: apt install rabbitmq-server')
+
+
+def require_postgresql() -> None:
+    """Skip a test where PostgreSQL's server is missing; in CI that is a failure."""
+    if binaries() is None:
+        _missing('PostgreSQL is missing; as root: apt install postgresql')
+
+
+def _missing(text: str) -> NoReturn:
+    """Skip a test where a server is missing; in CI that is a failure."""
     if os.environ.get('CI'):
         pytest.fail(text)
     pytest.skip(text)
+
+
+@pytest.fixture(scope='session')
+def cluster() -> Iterator[PostgresqlNode]:
+    """The private PostgreSQL that tests share."""
+    require_postgresql()
+    made = PostgresqlNode()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.stop()
+
+
+@pytest.fixture
+def database(cluster: PostgresqlNode) -> str:
+    """The URL of a database of the test's own on the private cluster."""
+    name = f'test_{uuid.uuid4().hex[:12]}'
+    cluster.create_database(name)
+    return cluster.url(name)
 
 
 @pytest.fixture(scope='session')

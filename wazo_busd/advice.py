@@ -18,8 +18,9 @@ from wazo_busd.errors import Problem
 from wazo_busd.handler import Handler
 from wazo_busd.match import bindings_of, is_name
 from wazo_busd.obstacle import Obstacles
+from wazo_busd.options import BaseOptions
 from wazo_busd.patterns import includes
-from wazo_busd.texts import Way, texts_in
+from wazo_busd.texts import Way, fields_in, texts_in
 
 _FLOODS = {
     '#': ('every event of the host, AMI included', 'calls.#, user_missed_call, agent_status_update'),
@@ -58,6 +59,9 @@ class Advice:
             yield self._document.problem(('handlers', handler.name, *each.place), each.text, each.hint)
         yield from self._twice(handler)
         yield from self._fields(handler)
+        if isinstance(handler.options, BaseOptions):
+            for text in handler.options.surprises():
+                yield self._document.problem(('handlers', handler.name, 'options'), text)
 
     def _about(self, handler: Handler, item: str) -> Iterator[Problem]:
         flood = _flood(item)
@@ -229,6 +233,8 @@ def _asked(handler: Handler) -> Iterator[tuple[Way, Way, str]]:
     """Each field that the configuration names: the place where, the way to it, and what comes of it if it misses."""
     if handler.config.order_by:
         yield ('order_by',), tuple(handler.config.order_by.split('.')), 'nothing is kept in order'
+    if handler.config.throttle is not None and handler.config.throttle.per is not None:
+        yield ('throttle', 'per'), tuple(handler.config.throttle.per.split('.')), 'all its events are counted as one'
     for field in handler.config.where or {}:
         yield ('where', field), tuple(field.split('.')), 'nothing is let through'
     if handler.condition is not None and handler.condition.when is not None:
@@ -237,3 +243,5 @@ def _asked(handler: Handler) -> Iterator[tuple[Way, Way, str]]:
     for place, text in texts_in(handler.options):
         for way in text.fields:
             yield ('options', *place), way, 'the text can only be made where it has a default'
+    for place, named in fields_in(handler.options):
+        yield ('options', *place), named.way, 'it is never there'

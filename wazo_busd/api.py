@@ -9,12 +9,16 @@ async def ring_the_bell(event: Event, context) -> None:
     await context.http.post('http://10.0.0.5/bell', json=event.data)
 """
 
+from wazo_busd.burst import Burst
 from wazo_busd.codec import encode as encode_json
+from wazo_busd.conditions import Field
 from wazo_busd.config import Duration, Size
 from wazo_busd.context import Context
-from wazo_busd.errors import Discard, Permanent, Retry
+from wazo_busd.errors import Discard, Permanent, Retry, Stop
 from wazo_busd.event import Event
+from wazo_busd.guard import Guard, Network
 from wazo_busd.language import (
+    ChatText,
     Destination,
     HeaderText,
     HtmlText,
@@ -25,27 +29,35 @@ from wazo_busd.language import (
     TextOption,
     UrlText,
 )
+from wazo_busd.options import BaseOptions
 from wazo_busd.outcome import Outcome
-from wazo_busd.plugin import BaseOptions, handler
+from wazo_busd.plugin import Preview, handler
 from wazo_busd.retry import retry_after
 from wazo_busd.text import escape
 
 __all__ = [
     'BaseOptions',
+    'Burst',
+    'ChatText',
     'Context',
     'Destination',
     'Discard',
     'Duration',
     'Event',
+    'Field',
+    'Guard',
     'HeaderText',
     'HtmlText',
     'JsonText',
     'MarkdownText',
+    'Network',
     'Outcome',
     'Permanent',
     'PlainText',
+    'Preview',
     'Retry',
     'Size',
+    'Stop',
     'Text',
     'TextOption',
     'UrlText',

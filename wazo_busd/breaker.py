@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The wazo-busd Authors
-"""The breaker: lets a handler rest while what it needs is out, so that its events wait instead of dying one by one."""
+"""The breaker: lets a handler rest while what it needs is out, so that its events wait instead of dying one by one.
+
+A handler that says `Stop` rests until it is begun anew.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,18 @@ from enum import Enum
 
 import structlog
 
-from wazo_busd.errors import HandlerTimeout, Retry
+from wazo_busd.errors import ConditionError, HandlerTimeout, Retry, Stop, TemplateError
 from wazo_busd.retry import asked_seconds
+from wazo_busd.text import legible
 
 _OUTAGES = (Retry, HandlerTimeout, TimeoutError, ConnectionError, socket.gaierror)
+_BEFORE_ANYTHING = (ConditionError, TemplateError)
+"""What is raised before anything is asked for, and so says nothing of what the handler needs."""
 _OUTAGES_IN_A_ROW = 5
 _FIRST_PAUSE_SECONDS = 1.0
 _LAST_PAUSE_SECONDS = 60.0
 _LONGEST_ASKED_SECONDS = 300.0
+_REASON_LENGTH = 200
 _NETWORK = frozenset(
     (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL, errno.ENOTCONN)
 )
@@ -34,6 +41,7 @@ class BreakerState(Enum):
     CLOSED = 'closed'
     OPEN = 'open'
     PROBING = 'probing'
+    HALTED = 'halted'
 
 
 class Breaker:
@@ -62,8 +70,16 @@ class Breaker:
         self._is_stopped = False
 
     def failed(self, error: BaseException) -> None:
-        """A try ended with `error`. Only an outage counts: an event that is at fault itself must reach its end."""
-        if self._is_stopped:
+        """A try ended with `error`. Only an outage counts: an event that is at fault itself must reach its end.
+
+        What says nothing changes nothing: while one event is tried, it is the next one that decides.
+        """
+        if self._is_stopped or self.state is BreakerState.HALTED:
+            return
+        if isinstance(error, Stop):
+            self._halt(error)
+            return
+        if isinstance(error, _BEFORE_ANYTHING):
             return
         if not (_is_plain_outage(error) or self._is_outage(error)):
             self.worked()
@@ -79,7 +95,7 @@ class Breaker:
         if not self._in_a_row and self.state is BreakerState.CLOSED:
             return
         self._in_a_row = 0
-        if self.state is BreakerState.CLOSED or self._is_stopped:
+        if self.state in (BreakerState.CLOSED, BreakerState.HALTED) or self._is_stopped:
             return
         self._stop_timer()
         self._pause_seconds = _FIRST_PAUSE_SECONDS
@@ -90,6 +106,18 @@ class Breaker:
         """The handler ends: change nothing any more, probe no more."""
         self._is_stopped = True
         self._stop_timer()
+
+    def _halt(self, error: Stop) -> None:
+        reason = legible(str(getattr(error, 'reason', '')).partition('\n')[0])[:_REASON_LENGTH] or type(error).__name__
+        log.error(
+            'handler_stopped',
+            handler=self._handler,
+            reason=reason,
+            effect='its events wait in its queue',
+            hint='when the cause is mended: systemctl reload wazo-busd',
+        )
+        self._stop_timer()
+        self._become(BreakerState.HALTED, f'stopped: {reason}; when that is mended: systemctl reload wazo-busd')
 
     def _open(self, error: BaseException) -> None:
         asked = min(asked_seconds(error), _LONGEST_ASKED_SECONDS)

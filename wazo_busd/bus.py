@@ -117,6 +117,20 @@ class Bus(Protocol):
     async def publish(self, routing_key: str, body: bytes, headers: Mapping[str, Any]) -> None:
         """Publish a derived event on the hub; returns when the broker has confirmed it."""
 
+    async def hand(self, handler: str, exchange: str, routing_key: str, body: bytes, name: str) -> None:
+        """Publish an event for one handler alone, attached here; returns when the broker has confirmed it.
+
+        Args:
+            handler: the handler.
+            exchange: the exchange that it is to come from.
+            routing_key: the key that it is to come with.
+            body: its body.
+            name: its name, for people who look at it in the broker.
+
+        Raises:
+            wazo_busd.errors.BusError: the broker refuses it.
+        """
+
     def beat(self) -> None:
         """Tell the broker over every open connection that we live. Called by another thread while the loop is blocked.
 

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wazo_busd.language import Surroundings
+from wazo_busd.route import Route
 from wazo_busd.work import Work, current_work
 
 if TYPE_CHECKING:
@@ -19,6 +21,10 @@ if TYPE_CHECKING:
 
 Emit = Callable[[str, Any, str | None, Work | None], Awaitable[None]]
 """Publishes a derived event: name, data, routing key, and the work that causes it."""
+
+
+_LEAST_SECRET = 4
+"""Shorter ones are parts of words that are none."""
 
 
 class Context:
@@ -32,6 +38,9 @@ class Context:
         emit: publishes derived events.
         state_dir: the directory that the handler may keep files in; it is made when it is asked for.
         surroundings: what the texts of its options know besides the event.
+        guarded: gives the session of a route.
+        concurrency: how many events the handler can have at a time.
+        secrets: what the configuration has from files and credentials.
     """
 
     def __init__(
@@ -44,12 +53,18 @@ class Context:
         emit: Emit,
         state_dir: Path,
         surroundings: Surroundings | None = None,
+        guarded: Callable[[Route], aiohttp.ClientSession] | None = None,
+        concurrency: int = 1,
+        secrets: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.options = options
         self.log = log
         self.surroundings = surroundings or Surroundings()
+        self.concurrency = concurrency
         self._http = http
+        self._guarded = guarded
+        self._secrets = sorted((each for each in secrets if len(each) >= _LEAST_SECRET), key=len, reverse=True)
         self._emit = emit
         self._state_dir = state_dir
         self._loop = asyncio.get_running_loop()
@@ -58,6 +73,55 @@ class Context:
     def http(self) -> aiohttp.ClientSession:
         """The HTTP session that all handlers share. Use it in `async` methods only."""
         return self._http()
+
+    def guarded_http(
+        self,
+        *,
+        allow_networks: Iterable[IPv4Network | IPv6Network] = (),
+        ca_file: Path | None = None,
+        certificate_file: Path | None = None,
+        key_file: Path | None = None,
+        proxy: str | None = None,
+        connections: int = 100,
+        total_seconds: float | None = None,
+    ) -> aiohttp.ClientSession:
+        """An HTTP session that connects to addresses of the public internet only, and to those that are allowed.
+
+        Use it for destinations that somebody else may have a say in. Handlers that ask for the same share one session.
+        Ask before each request: the session is another one when a certificate was renewed.
+
+        Args:
+            allow_networks: networks that may be reached although they are not public.
+            ca_file: the authorities that servers are verified against; those of the system if `None`.
+            certificate_file: what is shown to servers that ask for a certificate.
+            key_file: the key of that; in the same file if `None`.
+            proxy: the URL of an HTTP proxy. The proxy resolves names, so that only addresses in URLs are guarded.
+            connections: how many connections there may be at a time.
+            total_seconds: how long a request may take, with its answer; 30 s if `None`.
+
+        Raises:
+            OSError: a file cannot be read, or holds no certificate or key.
+            RuntimeError: there are no sessions here.
+        """
+        if self._guarded is None:
+            raise RuntimeError('this context was made without sessions')
+        return self._guarded(
+            Route(
+                allow_networks=tuple(allow_networks),
+                ca_file=ca_file,
+                certificate_file=certificate_file,
+                key_file=key_file,
+                proxy=proxy,
+                connections=connections,
+                total_seconds=total_seconds,
+            )
+        )
+
+    def concealed(self, text: str) -> str:
+        """`text` without what the configuration has from files and credentials: for what a server has answered."""
+        for secret in self._secrets:
+            text = text.replace(secret, '…')
+        return text
 
     @property
     def state_dir(self) -> Path:

@@ -20,6 +20,7 @@ from wazo_busd.config import Config, Configuration, load
 from wazo_busd.context import Context
 from wazo_busd.emission import emitter
 from wazo_busd.errors import ConfigurationError, Problem, in_order
+from wazo_busd.gathering import left_behind
 from wazo_busd.handler import Handler
 from wazo_busd.http import SharedSession, is_outage
 from wazo_busd.lookout import Lookout
@@ -223,7 +224,7 @@ class Daemon:
         kept = {
             name
             for name, post in self._posts.items()
-            if same_bus and name in names.handlers and post.handler.is_same(names.handlers[name])
+            if same_bus and not post.is_halted and name in names.handlers and post.handler.is_same(names.handlers[name])
         }
         self._ending = asyncio.create_task(self._end([name for name in self._posts if name not in kept]), name='end')
         await self._unless_stopping(self._ending)
@@ -243,7 +244,15 @@ class Daemon:
             self._posts[name] = self._post(names.handlers[name], self._bus)
             self._posts[name].begin()
         await self._bus.keep_only({name for name, handler in new.handlers.items() if handler.enabled})
+        self._tell_left(new)
         log.info('configuration_applied', kept=' '.join(sorted(kept)), begun=' '.join(sorted(begun)))
+
+    def _tell_left(self, config: Config) -> None:
+        """Tell of what was gathered for handlers that are gone: nobody publishes it."""
+        for path in left_behind(config.state_dir / 'gathered', config.handlers):
+            log.warning(
+                'gathered_left', path=str(path), effect='it is kept', hint='name its handler again, or remove it'
+            )
 
     def _post(self, handler: Handler, bus: Bus) -> Post:
         config = self._config
@@ -258,6 +267,9 @@ class Daemon:
                 handler.options,
                 log=structlog.stdlib.get_logger().bind(handler=handler.name),
                 http=self._http.get,
+                guarded=self._http.guarded,
+                concurrency=min(handler.concurrency, config.bus.prefetch),
+                secrets=handler.secrets,
                 emit=emitter(bus.publish),
                 state_dir=config.state_dir / 'handlers' / handler.name,
                 surroundings=handler.surroundings,
@@ -273,6 +285,7 @@ class Daemon:
             strays=self.lookout.strays,
             suspects=self._suspects,
             is_outage=is_outage,
+            state_dir=config.state_dir,
         )
 
     def _on_gap(self, gap: Gap) -> None:

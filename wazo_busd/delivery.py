@@ -130,7 +130,6 @@ class Delivery:
     def __init__(
         self,
         tag: int,
-        *,
         body: bytes,
         exchange: str,
         routing_key: str,

@@ -13,16 +13,21 @@ from typing import Any
 import structlog
 
 from wazo_busd.breaker import Breaker, BreakerState, never
+from wazo_busd.burst import EXCHANGE, burst_of
 from wazo_busd.codec import Limits, decode
+from wazo_busd.conditions import Refusal
 from wazo_busd.delivery import Acknowledger, Delivery
 from wazo_busd.errors import HandlerCrashed
 from wazo_busd.event import Event
+from wazo_busd.gatherer import Gatherer, Hand
+from wazo_busd.gathering import Gathering
 from wazo_busd.handler import Handler
 from wazo_busd.lanes import Lanes
 from wazo_busd.outcome import Outcome
 from wazo_busd.repeats import Repeats
-from wazo_busd.settlement import Counts, Settlement
+from wazo_busd.settlement import Settlement
 from wazo_busd.suspects import MOST_CRASHES, Suspects
+from wazo_busd.throttle import Throttle
 from wazo_busd.tries import Tries
 from wazo_busd.work import Call, Work
 
@@ -46,6 +51,7 @@ class Dispatcher:
         limit: lets its queue rest.
         suspects: the events that may have ended the process before.
         is_outage: whether an error means, beside those of the standard library, that something else is out.
+        throttle: which of its events are too many; `None` if none are.
     """
 
     def __init__(
@@ -56,19 +62,49 @@ class Dispatcher:
         limit: Limit = lambda count, reason: None,
         suspects: Suspects | None = None,
         is_outage: Callable[[BaseException], bool] = never,
+        throttle: Throttle | None = None,
     ) -> None:
         self.handler = handler
         self.breaker = Breaker(handler.name, is_outage=is_outage, on_change=self._on_breaker)
         self._limits = limits
         self._limit = limit
         self._suspects = suspects or Suspects()
-        self._lanes: Lanes[Work] = Lanes(self._run, concurrency=handler.concurrency, name=handler.name)
-        self._tries = Tries(handler, self._suspects, cancel=self._lanes.cancel, abandon=self._abandon)
         self._settlement = Settlement(handler, breaker=self.breaker, suspects=self._suspects)
+        self._tries = Tries(
+            handler, self._suspects, conclude=self._settlement.conclude, cancel=self._cancel, abandon=self._abandon
+        )
+        self._lanes: Lanes[Work] = Lanes(self._tries.run, concurrency=handler.concurrency, name=handler.name)
+        self.counts = self._settlement.counts
+        """What the handler has done."""
         self._repeats = Repeats()
+        self._throttle = throttle
+        self._gatherer: Gatherer | None = None
         self._order_by = tuple(handler.config.order_by.split('.')) if handler.config.order_by else ()
         self._is_resting = False
         self._hurried = asyncio.Event()
+
+    async def gather(self, files: Gathering, hand: Hand) -> Gatherer:
+        """From now on, make bursts of the handler's events, if it wants that; and publish what was gathered before.
+
+        Args:
+            files: where they are kept meanwhile.
+            hand: publishes a burst.
+
+        Raises:
+            OSError: the files cannot be used.
+        """
+        gatherer = Gatherer(
+            self.handler.name,
+            self.handler.gather,
+            files,
+            limits=self._limits,
+            hand=hand,
+            done=self._gathered,
+            alone=self._line_up,
+        )
+        await gatherer.open()
+        self._gatherer = gatherer
+        return gatherer
 
     def accept(self, delivery: Delivery) -> None:
         """Take a delivery. The one entrance, whichever bus it came from; it never waits and never raises."""
@@ -99,6 +135,8 @@ class Dispatcher:
                 events are given out again.
         """
         self._settlement.is_draining = True
+        if self._gatherer is not None:
+            await self._gatherer.close()
         self.breaker.stop()
         for work in (*self._lanes.withdraw(), *self._lanes.withdraw_aside()):
             self._settlement.close(work.delivery, Outcome.INTERRUPTED)
@@ -115,15 +153,12 @@ class Dispatcher:
         for work in await self._lanes.cut(_CUT_GRACE_SECONDS):
             log.error('handler_ignores_cancellation', handler=self.handler.name, event_name=work.event.name)
         self._tries.close()
+        if self._throttle is not None:
+            self._throttle.close()
 
     def hurry(self) -> None:
         """Let a drain that is under way wait no longer."""
         self._hurried.set()
-
-    @property
-    def counts(self) -> Counts:
-        """What the handler has done."""
-        return self._settlement.counts
 
     @property
     def backlog(self) -> int:
@@ -157,7 +192,7 @@ class Dispatcher:
             self._settlement.close(delivery, Outcome.RETRY, history=history)
             return True
         # One with an order keeps what it has: what is given back may come again behind what it gave back before.
-        if self._is_resting and not self._order_by:
+        if self._is_resting and (not self._order_by or self.breaker.state is BreakerState.HALTED):
             self._give_back(delivery)
             return True
         return False
@@ -173,14 +208,40 @@ class Dispatcher:
             self.counts.leave_out(call)
             delivery.settle(Outcome.DONE)
             return
-        key = self._key(event) if self._order_by else None
-        work = Work(self.handler.name, event, call, delivery, in_lane=key is not None)
+        if delivery.history is None and self._throttle is not None and not self._throttle.lets(event):
+            self.counts.leave_out(Refusal.THROTTLED)
+            delivery.settle(Outcome.DONE)
+            return
+        work = Work(self.handler.name, event, call, delivery)
+        # What comes back, to be tried again or as a burst, is not gathered again.
+        if self._gatherer is None or delivery.history is not None or not self._gatherer.takes(work):
+            self._line_up(work)
+
+    def _line_up(self, work: Work) -> None:
+        """Let an event wait for its turn."""
+        delivery, key = work.delivery, self._key(work.event) if self._order_by else None
+        work.in_lane = key is not None
         if delivery.redelivered and self._suspects.any:
             work.is_suspect = self._suspects.crashes(self.handler.name, delivery.identity) > 0
         self._lanes.put(work, key)
 
+    def _gathered(self, work: Work) -> None:
+        """An event has become a part of a burst."""
+        self.counts.gathered += 1
+        self._settlement.close(work.delivery, Outcome.DONE)
+        log.debug('event_gathered', event_name=work.event.name, handler=self.handler.name, event_id=work.event.id)
+
     def _decode(self, delivery: Delivery) -> Event:
         history = delivery.history
+        if history is not None and delivery.exchange == EXCHANGE:
+            return burst_of(
+                delivery.body,
+                size=delivery.size,
+                redelivered=delivery.redelivered,
+                attempt=history.attempts + 1,
+                id=history.event_id,
+                limits=self._limits,
+            )
         return decode(
             delivery.body,
             size=delivery.size,
@@ -204,17 +265,9 @@ class Dispatcher:
         # NaN is never equal to itself, and would be a lane of its own each time.
         return 'NaN' if value != value else value
 
-    async def _run(self, work: Work) -> float | None:
-        """One try, and what follows from it.
-
-        Returns:
-            The seconds after which it is to be tried again in place; `None` if the event is settled.
-        """
-        error = await self._tries.run(work)
-        if work.is_abandoned:
-            log.info('handler_ended_at_last', handler=self.handler.name, event_name=work.event.name)
-            return None
-        return self._settlement.conclude(work, error)
+    def _cancel(self, work: Work) -> None:
+        """Cancel the call of some work."""
+        self._lanes.cancel(work)
 
     def _abandon(self, work: Work) -> None:
         """Go on without a call that ignores that it is cancelled."""
@@ -223,8 +276,15 @@ class Dispatcher:
 
     def _on_breaker(self, state: BreakerState, reason: str) -> None:
         """Let the queue rest, or not, as the breaker says."""
-        self._is_resting = state is BreakerState.OPEN
-        if state is BreakerState.OPEN:
+        self._is_resting = state in (BreakerState.OPEN, BreakerState.HALTED)
+        if state is BreakerState.HALTED:
+            self._lanes.pause()
+            self._limit(0, reason)
+            # That may last for days: nothing stays here, also of what has an order.
+            works = [*self._lanes.withdraw_aside(), *self._lanes.withdraw()]
+            for work in sorted(works, key=lambda work: work.delivery.tag):
+                self._give_back(work.delivery)
+        elif state is BreakerState.OPEN:
             self._lanes.pause()
             self._limit(0, reason)
             if not self._order_by:

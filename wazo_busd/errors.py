@@ -30,16 +30,33 @@ class Retry(WazoBusdError):
     Args:
         reason: why, for the log and the dead letter.
         after: the least number of seconds to wait; `None` leaves it to the retry policy.
+        endless: whether the event is tried as often as it takes, and never given up: it is not at fault, and what it
+            waits for will be there again.
     """
 
-    def __init__(self, reason: str = '', *, after: float | None = None) -> None:
+    def __init__(self, reason: str = '', *, after: float | None = None, endless: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.after = after
+        self.endless = endless
 
 
 class Permanent(WazoBusdError):
     """Raised by a handler: no further try can help, so the event becomes a dead letter at once."""
+
+
+class Stop(Permanent):
+    """Raised by a handler: no event can be handled any more until somebody has changed something.
+
+    This event is a dead letter; the others wait in the queue until the configuration is read again.
+
+    Args:
+        reason: why, for the log, the status and the dead letter.
+    """
+
+    def __init__(self, reason: str = '') -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Expired(Discard):

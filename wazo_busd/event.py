@@ -7,7 +7,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from wazo_busd.burst import Burst
 
 FIELDS = (
     'data',
@@ -67,11 +70,13 @@ class Event:
         '_routing_key',
     )
 
+    burst: Burst | None = None
+    """The events that it stands for, itself included, where several are handled as one; `None` where it is alone."""
+
     def __init__(
         self,
         name: str,
         data: Any = None,
-        *,
         routing_key: str = '',
         exchange: str = '',
         headers: Mapping[str, Any] | None = None,

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from wazo_busd.conditions import Condition, Hours, Refusal, Schedule, Where
@@ -17,13 +18,27 @@ from wazo_busd.event import Event
 from wazo_busd.filter import Filter
 from wazo_busd.language import Expression, Surroundings
 from wazo_busd.match import Match
-from wazo_busd.plugin import Method, Plugin
+from wazo_busd.options import BaseOptions
+from wazo_busd.plugin import Method, Plugin, concurrency_of
 from wazo_busd.threads import Threads
 from wazo_busd.work import Call
 
 _UNKNOWN: Any = object()
 _MOST_KNOWN = 1000
 _LONGEST_KNOWN = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Gather:
+    """For how long a handler's events are gathered, to be handled as one burst.
+
+    Attributes:
+        seconds: counted from the first of them.
+        whole: whether all of them are kept; else the first ones and the last, and the others are counted.
+    """
+
+    seconds: float
+    whole: bool
 
 
 class FreeOptions(dict[str, Any]):
@@ -46,6 +61,7 @@ class Handler:
         options: its options, validated by the plugin's model; a map where the plugin has none.
         surroundings: what its conditions and texts know besides the event.
         schedule: the schedule that `config` names.
+        secrets: what the configuration has from files and credentials.
 
     Raises:
         UnknownEvent: it matches an event by a name that the catalogue does not know.
@@ -60,6 +76,7 @@ class Handler:
         *,
         surroundings: Surroundings | None = None,
         schedule: Schedule | None = None,
+        secrets: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.plugin = plugin
@@ -67,10 +84,14 @@ class Handler:
         self.options = options
         self.match = Match(config.match or plugin.match)
         self.surroundings = surroundings or Surroundings()
+        self.secrets = frozenset(secrets)
         self.condition = _condition(name, config, self.surroundings, schedule)
         """What an event must be besides; `None` where the configuration asks for nothing."""
-        self._filter = Filter(config)
-        self.concurrency = config.concurrency or plugin.concurrency
+        self.filter = Filter(config)
+        """Whose events it takes."""
+        self.concurrency = config.concurrency or concurrency_of(plugin, options)
+        self.gather = _gather(config, options)
+        """How its events are gathered; `None` if each is handled by itself."""
         self._instance: Any = None
         self._calls: list[tuple[Match | None, Call]] = []
         self._known: dict[tuple[str, str], Call | None] = {}
@@ -127,7 +148,7 @@ class Handler:
                 self._known.clear()
             if len(event.name) <= _LONGEST_KNOWN:
                 self._known[fitting] = found
-        if found is None or not self._filter.lets(event):
+        if found is None or not (self.filter.is_open or self.filter.lets(event)):
             return None
         return found if self.condition is None else _if_wanted(self.condition, event, found)
 
@@ -136,6 +157,24 @@ class Handler:
         if not self.match.takes(event):
             return None
         return next((call for match, call in self._calls if match is None or match.takes(event)), None)
+
+    def previewer(self, context: Context) -> Callable[[Event], Any] | None:
+        """What tells of an event what the plugin would send; `None` if the plugin does not tell that.
+
+        It belongs to an instance of its own, which is never started.
+
+        Args:
+            context: what the plugin gets.
+
+        Raises:
+            Exception: whatever the plugin's code raises.
+        """
+        if self.plugin.factory is None or not self.plugin.previews:
+            return None
+        function = _construct(self.plugin.factory, context).preview
+        if len(inspect.signature(function).parameters) > 1:
+            return lambda event: function(event, context)
+        return lambda event: function(event)
 
     def _hours(self) -> Hours | None:
         return self.condition.hours if self.condition is not None else None
@@ -169,6 +208,13 @@ class Handler:
         # A plugin of one method takes all that the configuration lets through, whatever the method declared.
         alone = len(self.plugin.methods) == 1 or not method.match
         return None if alone else Match(method.match), Call(run, method.blocking)
+
+
+def _gather(config: HandlerConfig, options: Any) -> Gather | None:
+    digest_seconds = options.digest_seconds if isinstance(options, BaseOptions) else None
+    if digest_seconds is not None:
+        return Gather(digest_seconds, whole=True)
+    return Gather(config.collapse, whole=False) if config.collapse is not None else None
 
 
 def _condition(

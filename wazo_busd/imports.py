@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.metadata
 import io
 import itertools
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextvars import ContextVar
@@ -30,6 +32,9 @@ from types import CodeType, ModuleType
 from wazo_busd import units
 from wazo_busd.safety import Unsafe, writable_on_the_way
 from wazo_busd.units import DROP_IN, Unit, first_word
+
+_OPTIONAL = re.compile(r'(?P<name>[\w.-]+).*;.*\bextra\s*==\s*["\'](?P<extra>[\w.-]+)["\'].*')
+"""What a distribution requires for one of its extras."""
 
 _numbers = itertools.count(1)
 
@@ -115,6 +120,24 @@ def drop_in(name: str, file: Path) -> tuple[ModuleType, str]:
             digest.update(os.fsencode(f'{needed.path.name}:{needed.digest}\n'))
         unit.drop_in = (module, f'sha256:{digest.hexdigest()[:12]}')
     return unit.drop_in
+
+
+def requirement(module: str, distribution: str) -> str:
+    """What to install for a module that is missing: the extra of a distribution that brings it, or the module itself.
+
+    Args:
+        module: the name of the module.
+        distribution: the name of the distribution that imports it.
+    """
+    try:
+        required = importlib.metadata.requires(distribution) or []
+    except importlib.metadata.PackageNotFoundError:
+        return module
+    for each in required:
+        found = _OPTIONAL.fullmatch(each)
+        if found and found['name'].replace('-', '_') == module:
+            return f"'{distribution}[{found['extra']}]'"
+    return module
 
 
 def _run(name: str, file: Path) -> ModuleType:

@@ -69,7 +69,8 @@ class Lanes(Generic[W]):
         else:
             self._waiting[key] = deque()
             self._ready.append((key, work))
-        self._call_worker()
+        if self._idle or len(self._workers) < self._concurrency:
+            self._call_worker()
 
     def pause(self) -> None:
         """Begin nothing new. What runs goes on, and what was put aside is run again when it is time."""

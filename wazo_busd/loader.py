@@ -288,7 +288,7 @@ def _cure(error: BaseException, candidate: Candidate) -> str:
     """What to type or mend."""
     if isinstance(error, ModuleNotFoundError) and error.name and '.' not in error.name:
         target = f'--target {candidate.directory} ' if candidate.directory else ''
-        return f'pip install {target}{error.name}'
+        return f'pip install {target}{imports.requirement(error.name, candidate.source.partition(" ")[0])}'
     if isinstance(error, SyntaxError) and error.filename and error.filename.startswith('/'):
         return f'python3 -m py_compile {error.filename}'
     frames = _frames(error, f'{candidate.directory}/')

@@ -27,6 +27,9 @@ _LEAVING_SECONDS = 1.0
 _BUSY = 0.1
 """What part of a time a process has calculated at least that was not stopped, even on a host with too much to do."""
 _FRAMES = 24
+_WAITING = (selectors.__file__, str(Path(__file__).with_name('runner.py')))
+"""Where the loop waits: asyncio's in its selector, uvloop's, which is no code of Python's, in what runs it."""
+
 _BELOW_PLUGINS = tuple(f'{Path(file).parent}/' for file in (__file__, asyncio.__file__))
 """Where the code lies that calls that of plugins."""
 
@@ -143,13 +146,10 @@ class Lookout:
             self._began(now, task, stack)
 
     def _stack(self) -> list[_Place]:
-        """Where the loop is, the innermost place first; nowhere while it waits for something to happen.
-
-        Another loop than asyncio's seems to be somewhere even then, and is woken in vain.
-        """
+        """Where the loop is, the innermost place first; nowhere while it waits for something to happen."""
         frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 — documented, for debuggers and such
         places: list[_Place] = []
-        if frame is None or frame.f_code.co_filename == selectors.__file__:
+        if frame is None or frame.f_code.co_filename in _WAITING:
             return places
         while frame is not None and len(places) < _FRAMES:
             places.append(_Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_qualname))

@@ -5,12 +5,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from wazo_busd import catalogue
 from wazo_busd.catalogue import Entry
 from wazo_busd.event import Event
 from wazo_busd.patterns import Matcher
+from wazo_busd.text import escape
 
 
 class Match:
@@ -45,6 +46,17 @@ class Match:
             or any(keys.matches(event.routing_key) and names.fullmatch(event.name) for keys, names in self._families)
         )
 
+    def denials(self, event: Event) -> Iterator[str]:
+        """Why `event` never comes here, in words for a person; nothing if it comes."""
+        key, name = escape(event.routing_key), escape(event.name)
+        if not self.takes(event):
+            yield f'match: the key {key} and the name {name or "(none)"} fit none of {", ".join(self.items)}'
+            wider = [item for item in self.items if '*' in item and Matcher([_wider(item)]).matches(event.routing_key)]
+            yield from (f'match: in {item} a * is one word only; {_wider(item)} would fit' for item in wider)
+        elif not Matcher(self.bindings).matches(event.routing_key):
+            # It is taken by its name, and no queue is bound to such a key.
+            yield f'match: it is called {name}, but comes on none of the keys of that event: {key}'
+
 
 def is_name(item: str) -> bool:
     """Whether an item of a match is an event's name: it has neither dots nor wildcards."""
@@ -64,3 +76,7 @@ def as_pattern(key: str) -> str:
     """The pattern that a routing key with placeholders fits."""
     words = ['#' if '{' in word else word for word in re.split(r'\.(?![^{]*\})', key)]
     return '.'.join(word for place, word in enumerate(words) if word != '#' or words[place - 1 : place] != ['#'])
+
+
+def _wider(pattern: str) -> str:
+    return re.sub(r'\*(\.\*)*', '#', pattern)

@@ -14,6 +14,7 @@ from typing import Any
 
 from wazo_busd.bus import NOT_STARTED, BusStatus, ConsumerState, ConsumerStatus
 from wazo_busd.delivery import Accept, Delivery, History, Lost, PlainProperties
+from wazo_busd.event import identity
 from wazo_busd.outcome import Reason
 from wazo_busd.patterns import Matcher
 from wazo_busd.topology import HandlerQueue, Hub
@@ -106,6 +107,11 @@ class MemoryBus:
     async def publish(self, routing_key: str, body: bytes, headers: Mapping[str, Any]) -> None:
         """See `wazo_busd.bus.Bus.publish`."""
         self.send(self.hub.exchange.name, routing_key, body, headers)
+
+    async def hand(self, handler: str, exchange: str, routing_key: str, body: bytes, name: str) -> None:
+        """See `wazo_busd.bus.Bus.hand`."""
+        history = History(event_id=identity(exchange, routing_key, body), attempts=0)
+        self._queues[handler].put(_Stored(body, exchange, routing_key, {'name': name}, history=history))
 
     def beat(self) -> None:
         """See `wazo_busd.bus.Bus.beat`: there is no connection."""

@@ -5,26 +5,27 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, TypeVar, overload
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from wazo_busd import patterns
 from wazo_busd.errors import PluginError
 
 F = TypeVar('F', bound=Callable[..., Any])
 
+Preview = Mapping[str, Any]
+"""What a plugin would send for an event: names and plain values, as `preview(event, context)` of its class returns it.
+
+It is called on an instance that was not started, sends nothing, and raises what the plugin would raise for the event.
+"""
+
 _MARK = '__wazo_busd_handler__'
+_PREVIEW = 'preview'
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-
-
-class BaseOptions(BaseModel):
-    """The base of a plugin's options: unknown keys are mistakes, values do not change, defaults are checked too."""
-
-    model_config = ConfigDict(extra='forbid', frozen=True, hide_input_in_errors=True, validate_default=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,11 @@ class Plugin:
         if any(not method.match for method in self.methods):
             return ()
         return tuple(dict.fromkeys(pattern for method in self.methods for pattern in method.match))
+
+    @property
+    def previews(self) -> bool:
+        """Whether it tells what it would send for an event: its class has a method `preview`."""
+        return callable(getattr(self.factory, _PREVIEW, None))
 
 
 @overload
@@ -148,6 +154,21 @@ def describe(target: Any, *, name: str, source: str, version: str) -> Plugin:
     )
     _check(plugin, options)
     return plugin
+
+
+def concurrency_of(plugin: Plugin, options: Any) -> int:
+    """How many events a plugin runs on at a time with some options: their model may have a property `concurrency`.
+
+    Raises:
+        PluginError: that is no number of events.
+    """
+    if not isinstance(getattr(type(options), 'concurrency', None), property):
+        return plugin.concurrency
+    asked = options.concurrency
+    if not _is_concurrency(asked):
+        text = f'plugin {plugin.name!r} ({plugin.source}): the concurrency of its options is {asked!r}'
+        raise PluginError(text, 'a whole number from 1')
+    return int(asked)
 
 
 def _inside(module: ModuleType, name: str, source: str) -> Any:
@@ -248,9 +269,20 @@ def _is_concurrency(value: Any) -> bool:
 
 def _check(plugin: Plugin, options: Any) -> None:
     where = f'plugin {plugin.name!r} ({plugin.source})'
+    _check_preview(plugin, where)
     if not plugin.methods:
         raise PluginError(f'{where} has no method that takes events', "put @handler('calls.#') above one")
     if options is not None and not (isinstance(options, type) and issubclass(options, BaseModel)):
         raise PluginError(f'{where}: its Options are no pydantic model', 'class Options(BaseOptions): …')
     if not _is_concurrency(plugin.concurrency):
         raise PluginError(f'{where}: its concurrency is {plugin.concurrency!r}', 'a whole number from 1')
+
+
+def _check_preview(plugin: Plugin, where: str) -> None:
+    preview = getattr(plugin.factory, _PREVIEW, None)
+    if not inspect.isfunction(preview) or _mark(preview) is not None:
+        return
+    parameters = list(inspect.signature(preview).parameters.values())
+    required = [each for each in parameters if each.default is each.empty and each.kind in _POSITIONAL]
+    if len(parameters) < 2 or len(required) > 3:
+        raise PluginError(f'{where}: preview cannot be called with an event', 'expected preview(self, event, context)')

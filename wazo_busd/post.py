@@ -9,19 +9,24 @@ import random
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 import structlog
 
-from wazo_busd.breaker import never
+from wazo_busd.breaker import BreakerState, never
+from wazo_busd.burst import EXCHANGE
 from wazo_busd.bus import Bus
 from wazo_busd.codec import Limits
 from wazo_busd.context import Context
 from wazo_busd.dispatcher import Dispatcher
+from wazo_busd.event import Event
+from wazo_busd.gathering import Gathering
 from wazo_busd.handler import Handler
 from wazo_busd.outcome import told
 from wazo_busd.strays import Strays
 from wazo_busd.suspects import Suspects
 from wazo_busd.tasks import is_cancelled
+from wazo_busd.throttle import Throttle, file_of
 from wazo_busd.topology import HandlerQueue
 
 _START_SECONDS = 60.0
@@ -46,6 +51,7 @@ class Post:
         strays: notes the tasks that its plugin makes.
         suspects: the events that may have ended the process before.
         is_outage: whether an error means, beside those of the standard library, that something else is out.
+        state_dir: where it keeps what is throttled and gathered; `None` gathers nothing.
     """
 
     def __init__(
@@ -59,6 +65,7 @@ class Post:
         strays: Strays,
         suspects: Suspects | None = None,
         is_outage: Callable[[BaseException], bool] = never,
+        state_dir: Path | None = None,
     ) -> None:
         self.handler = handler
         self.dispatcher: Dispatcher | None = None
@@ -69,8 +76,11 @@ class Post:
         self._strays = strays
         self._suspects = suspects
         self._is_outage = is_outage
+        self._state_dir = state_dir
         self._starting: asyncio.Task[None] | None = None
         self._has_started = False
+        self._attached = asyncio.Event()
+        """Set when its queue is consumed, and bursts can be published to it."""
         self._hurried = False
 
     def begin(self) -> None:
@@ -101,6 +111,11 @@ class Post:
             await self._stop_plugin()
         await self._strays.end(name)
 
+    @property
+    def is_halted(self) -> bool:
+        """Whether the handler has said that it can handle nothing until it is begun anew."""
+        return self.dispatcher is not None and self.dispatcher.breaker.state is BreakerState.HALTED
+
     def hurry(self) -> None:
         """Let an `end` that is under way wait no longer."""
         self._hurried = True
@@ -116,6 +131,7 @@ class Post:
                     with self._strays.inside(self.handler):
                         await self.handler.start(self._context())
                 self._has_started = True
+                dispatcher = await self._dispatch()
                 break
             except BaseException as error:
                 if is_cancelled():
@@ -130,22 +146,48 @@ class Post:
                     effect='its events wait in its queue',
                     exc_info=not isinstance(error, OSError),
                 )
+            if self._has_started:
+                self._has_started = False
+                await self._stop_plugin()
             await self._strays.end(self.handler.name)
             await asyncio.sleep(pause * random.uniform(0.8, 1.0))
             pause = min(pause * 2, _LAST_PAUSE_SECONDS)
         if is_cancelled():
             return
+        await self._bus.detach(self.handler.name, 0.0)
+        self._bus.attach(self._queue, dispatcher.accept, dispatcher.forget)
+        self.dispatcher = dispatcher
+        self._attached.set()
+        log.info('handler_started', handler=self.handler.name, plugin=self.handler.plugin.name)
+
+    async def _dispatch(self) -> Dispatcher:
+        """The dispatcher, with what the handler has throttled and gathered before."""
+        throttle = None
+        if self.handler.config.throttle is not None:
+            path = file_of(self._state_dir, self.handler.name) if self._state_dir else None
+            throttle = Throttle(self.handler.name, self.handler.config.throttle, path)
+            await asyncio.to_thread(throttle.open)
         dispatcher = Dispatcher(
             self.handler,
             self._limits,
             limit=partial(self._bus.limit, self.handler.name),
             suspects=self._suspects,
             is_outage=self._is_outage,
+            throttle=throttle,
         )
-        await self._bus.detach(self.handler.name, 0.0)
-        self._bus.attach(self._queue, dispatcher.accept, dispatcher.forget)
-        self.dispatcher = dispatcher
-        log.info('handler_started', handler=self.handler.name, plugin=self.handler.plugin.name)
+        if self._state_dir is not None:
+            files = Gathering(self._state_dir / 'gathered', self.handler.name)
+            if self.handler.gather is not None or await asyncio.to_thread(files.is_there):
+                try:
+                    await dispatcher.gather(files, self._hand)
+                except OSError:
+                    await dispatcher.drain(0.0)
+                    raise
+        return dispatcher
+
+    async def _hand(self, body: bytes, last: Event) -> None:
+        await self._attached.wait()
+        await self._bus.hand(self.handler.name, EXCHANGE, last.routing_key, body, last.name)
 
     async def _stop_plugin(self) -> None:
         try:

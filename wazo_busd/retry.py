@@ -60,15 +60,18 @@ class RetryPolicy:
             rounds: how often the event has come back from a delay queue.
             held_seconds: how long ago the first try began that this process made.
             in_lane: whether the event has a lane, which it must not leave: it is tried in place as long as `hold`
-                allows.
+                allows. Only one that must not be given up leaves it then.
         """
-        if isinstance(error, Permanent) or attempt >= self._config.attempts:
+        is_endless = isinstance(error, Retry) and getattr(error, 'endless', False) is True
+        if isinstance(error, Permanent) or (attempt >= self._config.attempts and not is_endless):
             return None
         asked = asked_seconds(error)
-        if in_lane:
-            left = self._config.hold - held_seconds
-            return Again(min(max(self._step(attempt - 1), asked), left), in_place=True) if left > 0 else None
-        wait = min(_FIRST_IN_PLACE_SECONDS * 2.0 ** (attempt - 1), _LAST_IN_PLACE_SECONDS)
+        left = self._config.hold - held_seconds
+        if in_lane and left > 0:
+            return Again(min(max(self._step(attempt - 1), asked), left), in_place=True)
+        if in_lane and not is_endless:
+            return None
+        wait = min(_FIRST_IN_PLACE_SECONDS * 2.0 ** min(attempt - 1, 10), _LAST_IN_PLACE_SECONDS)
         # What has been in a delay queue is tried once each time it comes back.
         if rounds == 0 and attempt <= self._config.in_place and asked <= wait:
             return Again(wait, in_place=True)

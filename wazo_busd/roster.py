@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from traceback import TracebackException
@@ -17,11 +18,16 @@ from wazo_busd.errors import Interrupted, PluginError, PluginImportError, Proble
 from wazo_busd.handler import FreeOptions, Handler
 from wazo_busd.loader import Loader
 from wazo_busd.match import Match
-from wazo_busd.plugin import Plugin
+from wazo_busd.options import BaseOptions
+from wazo_busd.plugin import Plugin, concurrency_of
 from wazo_busd.texts import surroundings
 
 _AMI_NAME = re.compile(r'[A-Z][A-Za-z0-9-]*')
 """How Asterisk writes the names of its events, and no service of Wazo does."""
+
+
+_MARGIN_SECONDS = 10.0
+"""How much longer than its longest wait a call had better be let run."""
 
 
 @dataclass(slots=True)
@@ -71,6 +77,8 @@ def _enlist(roster: Roster, loader: Loader, name: str, config: HandlerConfig, co
         return
     options, problems = _options(plugin, name, config, document)
     problems += _too_many(name, config, configuration)
+    problems += _gathered_wrongly(name, config, options, document)
+    problems += _cut_short(name, config, options, document)
     if not (config.match or plugin.match) and not _has_wrong_match(name, document):
         problems.append(
             document.problem(
@@ -85,7 +93,9 @@ def _enlist(roster: Roster, loader: Loader, name: str, config: HandlerConfig, co
     if not problems and not is_misread and is_scheduled and (config.match or plugin.match):
         around = surroundings(configuration.config, options, name=name, document=document)
         schedule = configuration.config.schedule_of(config)
-        roster.handlers[name] = Handler(name, plugin, config, options, surroundings=around, schedule=schedule)
+        roster.handlers[name] = Handler(
+            name, plugin, config, options, surroundings=around, schedule=schedule, secrets=document.secrets
+        )
 
 
 def _too_many(name: str, config: HandlerConfig, configuration: Configuration) -> list[Problem]:
@@ -96,6 +106,38 @@ def _too_many(name: str, config: HandlerConfig, configuration: Configuration) ->
     text = f'{config.concurrency} is more than bus.prefetch, {prefetch}: no more events than that are taken at a time'
     hint = f'bus: {{prefetch: {config.concurrency}}}'
     return [document.problem(('handlers', name, 'concurrency'), text, hint)]
+
+
+def _gathered_wrongly(name: str, config: HandlerConfig, options: Any, document: Document) -> list[Problem]:
+    """Events that are gathered for longer than anybody wants them, or twice."""
+    digest_seconds = options.digest_seconds if isinstance(options, BaseOptions) else None
+    problems = []
+    if config.collapse is not None and digest_seconds is not None:
+        text = 'its plugin makes digests, which are gathered already'
+        problems.append(document.problem(('handlers', name, 'collapse'), text, 'take collapse out'))
+    refusal = options.burst_refusal if isinstance(options, BaseOptions) else ''
+    if config.collapse is not None and refusal:
+        text = f'events would be lost in the burst that collapse makes of them: {refusal}'
+        hint = 'take collapse out, then: wazo-busd check'
+        problems.append(document.problem(('handlers', name, 'collapse'), text, hint))
+    seconds = config.collapse if digest_seconds is None else digest_seconds
+    if seconds is not None and config.expires_after is not None and config.expires_after <= seconds:
+        text = f'its events are gathered for {seconds:g} s, so none is that young when its turn comes'
+        hint = 'make expires_after longer, or take it out'
+        problems.append(document.problem(('handlers', name, 'expires_after'), text, hint))
+    return problems
+
+
+def _cut_short(name: str, config: HandlerConfig, options: Any, document: Document) -> list[Problem]:
+    """Calls that are ended while they may still wait."""
+    place = ('handlers', name, 'timeout')
+    seconds = options.patience_seconds if isinstance(options, BaseOptions) else None
+    if seconds is None or seconds < config.timeout or document.is_told(place):
+        return []
+    text = f'a call is ended after {config.timeout:g} s, and by its options it may wait {seconds:g} s for an answer'
+    enough = math.ceil(seconds + _MARGIN_SECONDS)
+    hint = f'write timeout: {enough}s, or let the options wait for less, then: wazo-busd check'
+    return [document.problem(place, text, hint)]
 
 
 def _has_wrong_match(name: str, document: Document) -> bool:
@@ -142,7 +184,9 @@ def _options(plugin: Plugin, name: str, config: HandlerConfig, document: Documen
         return FreeOptions(config.options), []
     place = ('handlers', name, 'options')
     try:
-        return plugin.options.model_validate(config.options), []
+        options = plugin.options.model_validate(config.options)
+        concurrency_of(plugin, options)
+        return options, []
     except ValidationError as error:
         return None, explain(error, plugin.options, document, place)
     except Interrupted:

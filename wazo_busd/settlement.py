@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from wazo_busd import verbosity
-from wazo_busd.breaker import Breaker
+from wazo_busd.breaker import Breaker, BreakerState
 from wazo_busd.conditions import Refusal
 from wazo_busd.delivery import Delivery, History
 from wazo_busd.errors import Discard, Expired, HandlerExited, HandlerTimeout
@@ -39,6 +39,8 @@ class Counts:
         unmatched: those that were not for it, from a binding that is no longer asked for.
         filtered: those that its conditions did not let through.
         expired: those that were older than it wants them, when they came or when their turn came.
+        throttled: those that came too soon after another.
+        gathered: those that became a part of a burst.
         repeats: those that came again while they were still run, or after they were done with.
         retried_in_place: tries that were made again without leaving the process.
         outcomes: how the others ended.
@@ -50,6 +52,8 @@ class Counts:
     repeats: int = 0
     filtered: int = 0
     expired: int = 0
+    throttled: int = 0
+    gathered: int = 0
     retried_in_place: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     seconds: float = 0.0
@@ -59,6 +63,7 @@ class Counts:
         self.unmatched += refusal is None
         self.filtered += refusal is Refusal.FILTERED
         self.expired += refusal is Refusal.EXPIRED
+        self.throttled += refusal is Refusal.THROTTLED
 
 
 class Settlement:
@@ -101,14 +106,18 @@ class Settlement:
             self._finish(work, Outcome.INTERRUPTED)
             return None
         if error is None or isinstance(error, Discard):
+            # It says nothing of what the handler needs, for it may have asked for nothing: the breaker is told nothing.
             if isinstance(error, Expired):
                 self.counts.leave_out(Refusal.EXPIRED)
-            else:
-                self._breaker.worked()
             # A class of the plugin's own may have forgotten to set it.
-            self._finish(work, outcome, reason=getattr(error, 'reason', None) or None)
+            self._finish(work, outcome, getattr(error, 'reason', None) or None)
             return None
         self._breaker.failed(error)
+        if outcome is Outcome.RETRY and self._breaker.state is BreakerState.HALTED:
+            # It failed because the handler has stopped, or would only fail again.
+            self._suspects_cleared(work)
+            self.give_back(work.delivery)
+            return None
         if not work.first_at:
             work.first_at = work.started_at
         if not work.first_error:
@@ -160,7 +169,7 @@ class Settlement:
             event_id=work.event.id,
             attempt=work.event.attempt,
             error=type(error).__name__,
-            error_text=_short(error),
+            error_text=_short(text_of(error)),
             again_in_seconds=round(again.seconds, 1),
             duration_ms=round(work.duration_seconds * 1000, 3),
         )
@@ -184,9 +193,9 @@ class Settlement:
         self._suspects_cleared(work)
         self.close(work.delivery, Outcome.RETRY, history=history)
 
-    def _finish(self, work: Work, outcome: Outcome, **more: Any) -> None:
+    def _finish(self, work: Work, outcome: Outcome, reason: str | None = None) -> None:
         """Settle an event that needs no copy, and say so."""
-        if outcome is not Outcome.INTERRUPTED:
+        if work.is_suspect and outcome is not Outcome.INTERRUPTED:
             self._suspects_cleared(work)
         self.counts.outcomes[outcome] += 1
         work.delivery.settle(outcome)
@@ -199,7 +208,7 @@ class Settlement:
             outcome=outcome.value,
             attempt=work.event.attempt,
             duration_ms=round(work.duration_seconds * 1000, 3),
-            **more,
+            **({'reason': reason} if outcome is Outcome.DISCARDED else {}),
         )
 
     def give_up(
@@ -242,7 +251,7 @@ class Settlement:
             outcome=Outcome.DEAD.value,
             attempt=reason.attempts,
             error=reason.error,
-            error_text=reason.text[:_LOGGED_TEXT_LENGTH],
+            error_text=_short(reason.text),
             duration_ms=round(duration_seconds * 1000, 3),
         )
 
@@ -263,5 +272,6 @@ class Settlement:
             delivery.when_closed = partial(self._suspects.cleared, self._handler.name, delivery.identity)
 
 
-def _short(error: BaseException) -> str:
-    return text_of(error)[:_LOGGED_TEXT_LENGTH]
+def _short(text: str) -> str:
+    """What the log shows of an error: its first line. What a server or a library has to say of data comes behind it."""
+    return text.partition('\n')[0][:_LOGGED_TEXT_LENGTH]

@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from wazo_busd.conditions import Field
 from wazo_busd.config import Config, Document
 from wazo_busd.language import Placement, Surroundings, Text
 
+T = TypeVar('T')
 Way = tuple[str | int, ...]
 
 
@@ -22,18 +24,31 @@ def texts_in(options: Any, way: Way = ()) -> Iterator[tuple[Way, Text]]:
         options: the validated options, or a part of them.
         way: the way to that part.
     """
-    if isinstance(options, Text):
+    yield from _found_in(options, Text, way)
+
+
+def fields_in(options: Any) -> Iterator[tuple[Way, Field]]:
+    """The fields of events that the options of a handler name, each with the way to it.
+
+    Args:
+        options: the validated options.
+    """
+    yield from _found_in(options, Field, ())
+
+
+def _found_in(options: Any, kind: type[T], way: Way) -> Iterator[tuple[Way, T]]:
+    if isinstance(options, kind):
         yield way, options
     elif isinstance(options, BaseModel):
         # An option that was not given stands at its default.
         for name in type(options).model_fields:
-            yield from texts_in(getattr(options, name, None), (*way, name))
+            yield from _found_in(getattr(options, name, None), kind, (*way, name))
     elif isinstance(options, Mapping):
         for key, value in options.items():
-            yield from texts_in(value, (*way, str(key)))
+            yield from _found_in(value, kind, (*way, str(key)))
     elif isinstance(options, (list, tuple)):
         for number, value in enumerate(options):
-            yield from texts_in(value, (*way, number))
+            yield from _found_in(value, kind, (*way, number))
 
 
 def surroundings(

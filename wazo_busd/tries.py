@@ -25,6 +25,8 @@ class Tries:
     Args:
         handler: the handler, started.
         suspects: the events that may have ended the process before; they run alone.
+        conclude: sees to what follows from a try: told the work and what the call raised, it gives the seconds after
+            which it is to be tried again in place, or `None` if the event is settled.
         cancel: cancels the task that tries some work.
         abandon: told of work whose call ignores that it is cancelled; nobody is to wait for it.
     """
@@ -34,23 +36,26 @@ class Tries:
         handler: Handler,
         suspects: Suspects,
         *,
+        conclude: Callable[[Work, BaseException | None], float | None],
         cancel: Callable[[Work], None],
         abandon: Callable[[Work], None],
     ) -> None:
         self._handler = handler
         self._suspects = suspects
+        self._conclude = conclude
         self._cancel = cancel
         self._tell_abandoned = abandon
         self._threads = Threads(handler.name, handler.concurrency)
         self._black_box = suspects.black_box(handler.name, handler.concurrency)
         self._deadlines = Deadlines(handler.config.timeout, expire=self._expire, abandon=self._abandon)
 
-    async def run(self, work: Work) -> BaseException | None:
-        """Try it once.
+    async def run(self, work: Work) -> float | None:
+        """Try it once, and see to what follows.
 
         Returns:
-            What the call raised; `None` if it returned.
+            The seconds after which it is to be tried again in place; `None` if the event is settled.
         """
+        raised: BaseException | None = None
         try:
             if work.is_suspect:
                 async with self._suspects.alone(
@@ -63,8 +68,11 @@ class Tries:
             else:
                 await self._try(work)
         except BaseException as error:  # noqa: BLE001 — here exceptions of plugins end
-            return error
-        return None
+            raised = error
+        if work.is_abandoned:
+            log.info('handler_ended_at_last', handler=self._handler.name, event_name=work.event.name)
+            return None
+        return self._conclude(work, raised)
 
     def close(self) -> None:
         """The handler has ended."""

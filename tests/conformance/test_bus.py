@@ -12,6 +12,7 @@ from tests.conformance.conftest import PREFETCH, World
 from tests.support import PATIENCE_SECONDS, eventually, reason_for
 from wazo_busd.bus import ConsumerState
 from wazo_busd.delivery import Delivery, History
+from wazo_busd.event import identity
 from wazo_busd.outcome import Outcome
 
 
@@ -499,3 +500,29 @@ async def test_a_thousand_events_arrive_in_their_order(world: World) -> None:
         await eventually(lambda seen=seen: len(calls.deliveries) > seen)  # type: ignore[misc]
 
     assert [each['data'] for each in calls.bodies] == list(range(1000))
+
+
+async def test_what_is_for_one_handler_alone_comes_to_it_alone_and_says_where_it_comes_from(world: World) -> None:
+    one, other = await world.attach('one', '#'), await world.attach('other', '#')
+
+    await world.bus.hand('one', 'busd.burst', 'calls.missed', b'{"data":1}', 'call_missed')
+    await world.send('xivo', 'calls.missed', 2)
+    (delivery, _) = await one.count(2)
+    await other.count(1)
+
+    assert (delivery.exchange, delivery.routing_key, delivery.body) == ('busd.burst', 'calls.missed', b'{"data":1}')
+    assert delivery.history is not None
+    assert (delivery.history.attempts, delivery.event_id) == (
+        0,
+        identity('busd.burst', 'calls.missed', b'{"data":1}'),
+    )
+    assert other.bodies == [{'data': 2}]
+
+
+async def test_what_is_for_one_handler_alone_is_kept_as_any_event_when_it_is_dead(world: World) -> None:
+    one = await world.attach('one', '#')
+    await world.bus.hand('one', 'busd.burst', 'calls.missed', b'{"data":1}', 'call_missed')
+
+    (await one.count(1))[0].settle(Outcome.DEAD, reason=reason_for('one'))
+
+    assert await world.dead_letters('one', 1) == [(b'{"data":1}', 'ValueError')]

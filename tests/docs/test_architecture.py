@@ -87,7 +87,7 @@ def test_every_module_of_the_journey_is_there(path: str) -> None:
 def prose() -> str:
     """What the sources say in words: docstrings, comments, and the names of what they define."""
     texts = []
-    for path in (ROOT / 'wazo_busd').rglob('*.py'):
+    for path in (each for name in ('wazo_busd', 'plugins') for each in (ROOT / name).rglob('*.py')):
         with path.open('rb') as file:
             texts += [token.string for token in tokenize.tokenize(file.readline) if token.type == tokenize.COMMENT]
         for node in ast.walk(ast.parse(path.read_text())):

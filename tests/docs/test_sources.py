@@ -44,9 +44,12 @@ def test_every_pin_has_a_hash_and_no_registry_is_named(path: Path) -> None:
 
 
 def test_every_package_is_installed() -> None:
-    found = {'.'.join(path.parent.relative_to(ROOT).parts) for path in (ROOT / 'wazo_busd').rglob('__init__.py')}
+    files = [path for name in ('wazo_busd', 'plugins') for path in (ROOT / name).rglob('__init__.py')]
+    found = {'.'.join(path.parent.relative_to(ROOT).parts) for path in files}
 
-    assert set(PROJECT['tool']['setuptools']['packages']) == found | {'wazo_busd_plugins'}
+    assert {
+        re.sub('^wazo_busd_plugins', 'plugins', name) for name in PROJECT['tool']['setuptools']['packages']
+    } == found
 
 
 def test_every_directory_with_a_file_in_it_is_a_package() -> None:

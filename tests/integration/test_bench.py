@@ -17,6 +17,7 @@ from bench.errors import BenchError
 from bench.figures import Figures
 from bench.lineup import Lineup
 from bench.measure import Measure
+from bench.receiver import Receiver
 from bench.sampler import Profile
 from bench.wire import Wire
 from bench.workload import workload
@@ -91,6 +92,14 @@ def test_a_handler_that_fails_makes_dead_letters_of_all(measure: Measure, shared
     ours = Daemon(daemon.failing('d'), shared.take_place(), tmp_path / 'daemon')
 
     assert is_sound(measure.failing(ours, 'ami', 20))
+
+
+def test_a_webhook_sends_a_request_for_each_event(measure: Measure, shared: Broker, tmp_path: Path) -> None:
+    with Receiver() as receiver:
+        ours = Daemon(daemon.sending('e', receiver.url), shared.take_place(), tmp_path / 'daemon')
+        measure.full_speed(ours, 'calls', EVENTS)
+
+        assert receiver.accepted == EVENTS
 
 
 def test_a_consumer_that_does_not_come_to_the_end_is_an_error(measure: Measure, lineup: Lineup) -> None:

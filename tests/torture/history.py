@@ -40,6 +40,9 @@ class History:
     directory: Path
     confirmed: set[int] = field(default_factory=set)
     uncertain: set[int] = field(default_factory=set)
+    detained: set[int] = field(default_factory=set)
+    """Events that the broker may have given to a connection that was half open, and only afterwards to the next one:
+    they may arrive behind later ones."""
 
     def lines(self, handler: str) -> list[Line]:
         """What a handler did, in its order."""
@@ -64,7 +67,7 @@ class Account:
         dead: how many are dead letters.
         lost: the confirmed events that are none of these.
         extra: how often an event was run again after its end, ended again, or became another dead letter.
-        disorder: the keys whose events it did not finish in the order they were published.
+        disorder: the keys whose events it did not finish in the order they were published, but for those detained.
     """
 
     handler: str
@@ -95,7 +98,7 @@ def account(history: History, handler: str, dead: Mapping[int, int]) -> Account:
         dead=len(dead),
         lost=frozenset(history.confirmed - ends.keys() - dead.keys()),
         extra=_extra(lines) + sum(count - 1 for count in dead.values()) + len(ends.keys() & dead.keys()),
-        disorder=_disorder(line for line in lines if line.what == 'done'),
+        disorder=_disorder(line for line in lines if line.what == 'done' and line.number not in history.detained),
     )
 
 

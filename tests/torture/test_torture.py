@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Broker
-from tests.torture.faults import WITHOUT_CRASH, kill_daemon
+from tests.torture.faults import WITHOUT_CRASH, half_open, kill_daemon
 from tests.torture.history import Account
 from tests.torture.load import Load
 from tests.torture.rig import HANDLERS, PREFETCH, Rig
 from tests.torture.scale import scaled
 
-ROUNDS = scaled(1, 8)
+ROUNDS = scaled(1, 9)
 """How often each kind of fault comes."""
 
 EVENTS_A_FAULT = scaled(100, 160)
@@ -50,6 +50,8 @@ def run(rig: Rig, faults: list[Callable[[Rig], None]], *, apart: bool) -> None:
         load = Load(rig.broker, rig.history, first=first, count=EVENTS_A_FAULT, pause_seconds=0.002)
         load.start()
         time.sleep(0.1)
+        if fault is half_open:
+            rig.history.detained.update(range(first, first + EVENTS_A_FAULT))
         fault(rig)
         load.wait()
         first += EVENTS_A_FAULT

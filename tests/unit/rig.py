@@ -26,6 +26,7 @@ from wazo_busd.outcome import Outcome, Reason
 from wazo_busd.plugin import Plugin, describe
 from wazo_busd.suspects import Suspects
 from wazo_busd.texts import surroundings
+from wazo_busd.throttle import Throttle
 from wazo_busd.work import Call, Work
 
 PATIENCE_SECONDS = 20.0
@@ -112,11 +113,12 @@ class Rig:
         *,
         suspects: Suspects | None = None,
         is_outage: Callable[[BaseException], bool] = never,
+        throttle: Throttle | None = None,
     ) -> None:
         self.limited: list[int | None] = []
         """What the dispatcher said, one after the other, how many deliveries it takes."""
         self.dispatcher = Dispatcher(
-            handler, limits or Limits(), limit=self._limit, suspects=suspects, is_outage=is_outage
+            handler, limits or Limits(), limit=self._limit, suspects=suspects, is_outage=is_outage, throttle=throttle
         )
         self.settlements = Settlements()
         self.given = 0
@@ -249,16 +251,23 @@ async def started(target: Any, **config: Any) -> Handler:
 
 
 def make_context(
-    name: str = 'test', *, options: Any = None, emit: Emit | None = None, state_dir: Path | None = None
+    name: str = 'test',
+    *,
+    options: Any = None,
+    emit: Emit | None = None,
+    state_dir: Path | None = None,
+    secrets: Iterable[str] = (),
 ) -> Context:
     """A context; its derived events lead nowhere unless said."""
     return Context(
         name,
         options,
         log=structlog.stdlib.get_logger().bind(handler=name),
-        http=SharedSession().get,
+        http=(http := SharedSession()).get,
+        guarded=http.guarded,
         emit=emit or _nowhere,
         state_dir=state_dir or Path('/nonexistent'),
+        secrets=secrets,
     )
 
 

@@ -18,8 +18,9 @@ from wazo_busd.errors import Problem
 from wazo_busd.handler import Handler
 from wazo_busd.language import PlainText
 from wazo_busd.loader import Loader
+from wazo_busd.options import BaseOptions
 from wazo_busd.patterns import Matcher
-from wazo_busd.plugin import BaseOptions, Plugin, describe, handler
+from wazo_busd.plugin import Plugin, describe, handler
 
 LOG = Loader([]).load('log')
 BELL = describe(handler('calls.*')(lambda event: None), name='bell', source='bell.py', version='1')

@@ -10,24 +10,31 @@ from types import ModuleType
 
 import pytest
 
-from wazo_busd import api, codec, config, context, errors, event, outcome, plugin, retry, text
+from wazo_busd import api, codec, config, context, errors, event, options, outcome, plugin, retry, text
 
 WORDS = {
     'BaseOptions',
+    'Burst',
+    'ChatText',
     'Context',
     'Destination',
     'Discard',
     'Duration',
     'Event',
+    'Field',
+    'Guard',
     'HeaderText',
     'HtmlText',
     'JsonText',
     'MarkdownText',
+    'Network',
     'Outcome',
     'Permanent',
     'PlainText',
+    'Preview',
     'Retry',
     'Size',
+    'Stop',
     'Text',
     'TextOption',
     'UrlText',
@@ -50,7 +57,7 @@ def test_every_word_of_the_api_is_there(word: str) -> None:
 @pytest.mark.parametrize(
     ('word', 'module', 'original'),
     [
-        ('BaseOptions', plugin, 'BaseOptions'),
+        ('BaseOptions', options, 'BaseOptions'),
         ('Context', context, 'Context'),
         ('Discard', errors, 'Discard'),
         ('Duration', config, 'Duration'),
@@ -59,6 +66,7 @@ def test_every_word_of_the_api_is_there(word: str) -> None:
         ('Permanent', errors, 'Permanent'),
         ('Retry', errors, 'Retry'),
         ('Size', config, 'Size'),
+        ('Stop', errors, 'Stop'),
         ('encode_json', codec, 'encode'),
         ('escape', text, 'escape'),
         ('handler', plugin, 'handler'),

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from tests.unit.rig import PATIENCE_SECONDS, log_lines, turn
 from wazo_busd import breaker as module
 from wazo_busd.breaker import Breaker, BreakerState
-from wazo_busd.errors import HandlerExited, HandlerTimeout, Permanent, Retry
+from wazo_busd.errors import ConditionError, HandlerExited, HandlerTimeout, Permanent, Retry, Stop, TemplateError
 
-CLOSED, OPEN, PROBING = BreakerState.CLOSED, BreakerState.OPEN, BreakerState.PROBING
+CLOSED, OPEN, PROBING, HALTED = BreakerState
 
 
 class ServerOut(Exception):
@@ -207,6 +207,31 @@ async def test_an_event_at_fault_lets_the_handler_go_on_as_well(watched: Watched
 
 
 @pytest.mark.usefixtures('soon')
+@pytest.mark.parametrize('error', [TemplateError('no such field'), ConditionError('no such field')], ids=repr)
+async def test_an_event_that_asked_for_nothing_leaves_it_to_the_next_one(watched: Watched, error: Exception) -> None:
+    # Given a handler of which one event is tried
+    watched.fail(5)
+    await watched.until(PROBING)
+
+    # When that asks for nothing, and the next one works
+    watched.breaker.failed(error)
+    before = watched.breaker.state
+    watched.breaker.worked()
+
+    # Then it is the next one that lets the handler go on
+    assert (before, watched.breaker.state) == (PROBING, CLOSED)
+
+
+@pytest.mark.parametrize('error', [TemplateError('no such field'), ConditionError('no such field')], ids=repr)
+async def test_an_event_that_asked_for_nothing_does_not_part_outages(watched: Watched, error: Exception) -> None:
+    watched.fail(4)
+    watched.breaker.failed(error)
+    watched.fail(1)
+
+    assert watched.states == [OPEN]
+
+
+@pytest.mark.usefixtures('soon')
 async def test_one_outage_of_the_event_that_is_tried_lets_the_handler_rest_again(watched: Watched) -> None:
     watched.fail(5)
     await watched.until(PROBING)
@@ -335,6 +360,69 @@ async def test_a_server_can_ask_for_a_longer_pause_up_to_five_minutes(
     watched.fail(5, Retry(after=after))
 
     assert pauses.seconds == [seconds]
+
+
+# ---- a handler that says Stop
+
+
+async def test_a_handler_that_says_stop_stops_at_once(watched: Watched) -> None:
+    watched.fail(1, Stop('410 Gone'))
+
+    assert watched.states == [HALTED]
+
+
+async def test_the_status_of_one_that_stopped_says_why_and_what_to_do(watched: Watched) -> None:
+    watched.fail(1, Stop('410 Gone'))
+
+    assert watched.told[0][1] == 'stopped: 410 Gone; when that is mended: systemctl reload wazo-busd'
+
+
+@pytest.mark.parametrize('reason', ['', 'a\nb\x1b[31m', 'x' * 10_000], ids=['none', 'control characters', 'long'])
+async def test_whatever_the_reason_the_status_is_one_short_line(watched: Watched, reason: str) -> None:
+    watched.fail(1, Stop(reason))
+
+    told = watched.told[0][1]
+    assert (told.isprintable(), len(told) < 300, told.startswith('stopped: ; ')) == (True, True, False)
+
+
+async def test_nothing_lets_a_handler_go_on_that_has_stopped(watched: Watched) -> None:
+    watched.fail(1, Stop())
+
+    watched.breaker.worked()
+    watched.fail(10)
+    watched.fail(1, Stop())
+
+    assert watched.states == [HALTED]
+
+
+@pytest.mark.usefixtures('soon')
+async def test_a_handler_that_stops_while_it_rests_is_probed_no_more(watched: Watched) -> None:
+    # Given a handler that rests
+    watched.fail(5)
+
+    # When it stops, and another one's pause of the same length is over
+    watched.fail(1, Stop())
+    other = Watched()
+    other.fail(5)
+    await other.until(PROBING)
+    await turn()
+
+    # Then it was not tried
+    assert watched.states == [OPEN, HALTED]
+
+
+async def test_that_it_stops_is_an_error_with_reason_effect_and_cure(watched: Watched, log: StringIO) -> None:
+    watched.fail(1, Stop('410 Gone'))
+
+    assert log_lines(log, 'handler_stopped') == [
+        {
+            'level': 'ERROR',
+            'handler': 'bell',
+            'reason': '410 Gone',
+            'effect': 'its events wait in its queue',
+            'hint': 'when the cause is mended: systemctl reload wazo-busd',
+        }
+    ]
 
 
 # ---- the log

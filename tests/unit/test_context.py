@@ -7,9 +7,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from io import StringIO
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from tests.unit.rig import log_lines, make_context, make_work, patiently, turn
@@ -17,6 +19,7 @@ from wazo_busd.context import Context
 from wazo_busd.errors import BusError
 from wazo_busd.event import Event
 from wazo_busd.http import SharedSession
+from wazo_busd.route import Route
 from wazo_busd.work import Work, current_work
 
 
@@ -240,4 +243,69 @@ async def test_what_a_plugin_logs_names_the_event_it_is_at(log: StringIO) -> Non
 async def test_a_plugin_has_no_channel_and_no_acknowledgement_in_reach() -> None:
     public = {name for name in dir(make_context()) if not name.startswith('_')}
 
-    assert public == {'emit', 'http', 'log', 'name', 'options', 'state_dir', 'surroundings'}
+    assert public == {
+        'concealed',
+        'concurrency',
+        'emit',
+        'guarded_http',
+        'http',
+        'log',
+        'name',
+        'options',
+        'state_dir',
+        'surroundings',
+    }
+
+
+# ---- guarded requests, and secrets
+
+
+async def test_a_handler_gets_the_session_of_the_route_that_it_describes(tmp_path: Path) -> None:
+    asked: list[Route] = []
+    http = SharedSession()
+
+    def guarded(route: Route) -> aiohttp.ClientSession:
+        asked.append(route)
+        return http.guarded(Route())
+
+    context = _context(guarded=guarded)
+    session = context.guarded_http(
+        allow_networks=[ip_network('10.0.0.0/8')],
+        ca_file=tmp_path / 'ca.pem',
+        certificate_file=tmp_path / 'client.pem',
+        key_file=tmp_path / 'client.key',
+        proxy='http://proxy:3128',
+        connections=2,
+        total_seconds=60.0,
+    )
+
+    assert (session is http.guarded(Route()), asked) == (
+        True,
+        [
+            Route(
+                allow_networks=(ip_network('10.0.0.0/8'),),
+                ca_file=tmp_path / 'ca.pem',
+                certificate_file=tmp_path / 'client.pem',
+                key_file=tmp_path / 'client.key',
+                proxy='http://proxy:3128',
+                connections=2,
+                total_seconds=60.0,
+            )
+        ],
+    )
+    await http.close()
+
+
+async def test_without_sessions_there_is_no_guarded_one() -> None:
+    with pytest.raises(RuntimeError):
+        _context().guarded_http()
+
+
+async def test_what_the_configuration_has_from_files_is_concealed() -> None:
+    context = _context(secrets={'hunter2', 'hunter2-and-more', 'abc', ''})
+
+    assert context.concealed('hunter2-and-more, hunter2, abc') == '…, …, abc'
+
+
+def _context(**more: Any) -> Context:
+    return Context('test', None, log=None, http=SharedSession().get, emit=None, state_dir=Path('/'), **more)  # type: ignore[arg-type]

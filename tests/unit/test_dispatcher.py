@@ -38,11 +38,12 @@ from wazo_busd.breaker import BreakerState
 from wazo_busd.codec import Limits, encode
 from wazo_busd.context import Context
 from wazo_busd.delivery import Delivery
-from wazo_busd.errors import Discard, Permanent, Retry, Undecodable
+from wazo_busd.errors import Discard, Permanent, Retry, Stop, Undecodable
 from wazo_busd.event import Event
 from wazo_busd.language import PlainText
+from wazo_busd.options import BaseOptions
 from wazo_busd.outcome import Outcome
-from wazo_busd.plugin import BaseOptions, handler
+from wazo_busd.plugin import handler
 from wazo_busd.suspects import Suspects
 from wazo_busd.work import Work, current_work
 
@@ -1631,6 +1632,8 @@ class Server:
         @handler
         async def ring(event: Event) -> None:
             self.tried.append((event.data, event.attempt))
+            if event.data == 'unwanted':
+                raise Discard
             if self.is_out:
                 raise error
 
@@ -1750,6 +1753,27 @@ async def test_when_that_one_works_the_handler_takes_as_many_events_as_before() 
     after = rig.give('after')
     await rig.all_settled()
     assert after.settled is Outcome.DONE
+
+
+@pytest.mark.usefixtures('soon')
+@pytest.mark.parametrize('order', [{}, {'order_by': 'data', 'retry': {'backoff': '1h', 'hold': '10m'}}])
+async def test_where_that_one_needs_nothing_the_next_one_is_tried(order: dict[str, Any]) -> None:
+    # Given a handler that is tried with one event
+    server = Server()
+    rig = Rig(await started(server.plugin, **{'retry': AT_ONCE, **order}))
+    for number in range(5):
+        rig.give(number)
+    await rig.limited_to(0, 1)
+
+    # When that needs nothing, and the next one works
+    server.is_out = False
+    for what in ('unwanted', 'unwanted', 'probe'):
+        rig.give(what)
+    await rig.limited_to(0, 1, None)
+
+    # Then the handler goes on
+    assert rig.dispatcher.breaker.state is BreakerState.CLOSED
+    await rig.dispatcher.drain(0.0)
 
 
 @pytest.mark.usefixtures('soon')
@@ -1921,6 +1945,107 @@ async def test_outages_during_the_drain_do_not_let_the_queue_rest() -> None:
 
     # Then nothing is said of its queue, and they are postponed
     assert (rig.limited, len(rig.settlements.postponed)) == ([], 5)
+
+
+# ---- a handler that says Stop
+
+
+class Gone:
+    """A plugin whose first event says that there is no use in others, when the test lets it."""
+
+    def __init__(self) -> None:
+        self.tried: list[Any] = []
+        self.release = asyncio.Event()
+
+        @handler(concurrency=2)
+        async def ring(event: Event) -> None:
+            self.tried.append(event.data)
+            if event.data == 'last':
+                raise Stop('410 Gone')
+            await self.release.wait()
+            raise Retry('nobody there')
+
+        self.plugin = ring
+
+
+async def test_the_event_of_a_handler_that_says_stop_is_dead_with_its_reason() -> None:
+    rig = Rig(await started(Gone().plugin))
+
+    rig.give('last')
+    await rig.all_settled()
+
+    assert (rig.settlements.reason.error, rig.settlements.reason.text) == ('Stop', '410 Gone')
+    await rig.dispatcher.drain(0.0)
+
+
+async def test_the_queue_of_a_handler_that_says_stop_is_consumed_no_more() -> None:
+    rig = Rig(await started(Gone().plugin))
+
+    rig.give('last')
+    await rig.limited_to(0)
+
+    assert rig.dispatcher.breaker.state is BreakerState.HALTED
+    await rig.dispatcher.drain(0.0)
+
+
+@pytest.mark.parametrize('order', [None, 'data'], ids=['without an order', 'with an order'])
+async def test_what_waits_when_a_handler_stops_is_given_back_in_its_order(order: str | None) -> None:
+    # Given a handler that stops at its first event, and others behind
+    gone = Gone()
+    rig = Rig(await started(gone.plugin, concurrency=1, order_by=order))
+
+    # When they come
+    deliveries = [rig.give(data) for data in ('last', 'a', 'b', 'a', 'c')]
+    await rig.all_settled()
+
+    # Then the others were given back, and cost no try
+    assert (rig.settlements.given_back, gone.tried) == (deliveries[1:], ['last'])
+    await rig.dispatcher.drain(0.0)
+
+
+async def test_what_comes_after_a_handler_has_stopped_is_given_back() -> None:
+    rig = Rig(await started(Gone().plugin, order_by='data'))
+    rig.give('last')
+    await rig.limited_to(0)
+
+    late = rig.give('late')
+
+    assert rig.settlements.given_back == [late]
+    await rig.dispatcher.drain(0.0)
+
+
+async def test_what_fails_while_its_handler_stops_costs_no_try_and_is_given_back() -> None:
+    # Given a handler that is at one event when another one stops it
+    gone = Gone()
+    rig = Rig(await started(gone.plugin, retry={'attempts': 1}))
+    under_way = rig.give('first')
+    rig.give('last')
+    await rig.limited_to(0)
+
+    # When that first one fails
+    gone.release.set()
+    await rig.all_settled()
+
+    # Then it is not dead, though it was its last try
+    assert (rig.settlements.given_back, len(rig.settlements.dead)) == ([under_way], 1)
+    await rig.dispatcher.drain(0.0)
+
+
+async def test_what_waits_for_its_next_try_when_a_handler_stops_is_given_back() -> None:
+    # Given an event that waits in its lane for its next try
+    gone = Gone()
+    gone.release.set()
+    rig = Rig(await started(gone.plugin, order_by='data', retry={'backoff': '1h', 'hold': '10m'}))
+    aside = rig.give('first')
+    await turn()
+
+    # When another event stops the handler
+    rig.give('last')
+    await rig.all_settled()
+
+    # Then it was given back
+    assert rig.settlements.given_back == [aside]
+    await rig.dispatcher.drain(0.0)
 
 
 # ---- events that end the process

@@ -21,7 +21,8 @@ from wazo_busd.errors import ConditionError, Expired, UnknownEvent
 from wazo_busd.event import Event
 from wazo_busd.handler import FreeOptions, Handler
 from wazo_busd.language import PlainText
-from wazo_busd.plugin import BaseOptions, handler
+from wazo_busd.options import BaseOptions
+from wazo_busd.plugin import handler
 from wazo_busd.work import Call
 
 CALL = Event('call_created', {'call_id': '1'}, routing_key='calls.call.created')

@@ -10,7 +10,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from textwrap import dedent
 from typing import IO, Any
@@ -65,6 +65,7 @@ def install(
     version: str = '1.0',
     plugins: Mapping[str, str] | None = None,
     files: Mapping[str, str] | None = None,
+    requires: Sequence[str] = (),
 ) -> None:
     """Leave what `pip install --target` leaves.
 
@@ -74,9 +75,11 @@ def install(
         version: its version.
         plugins: its entry points in our group, such as `{'bell': 'bells:Bell'}`.
         files: its files.
+        requires: what it needs.
     """
     info = f'{name.replace("-", "_")}-{version}.dist-info'
-    metadata = {f'{info}/METADATA': f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n'}
+    needs = ''.join(f'Requires-Dist: {each}\n' for each in requires)
+    metadata = {f'{info}/METADATA': f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}'}
     if plugins is not None:
         lines = [f'{key} = {value}' for key, value in plugins.items()]
         metadata[f'{info}/entry_points.txt'] = '\n'.join([f'[{GROUP}]', *lines, ''])
@@ -730,6 +733,18 @@ def test_a_module_that_a_distribution_of_the_installation_misses_is_told_with_ho
         Loader([]).load('bell')
 
     assert caught.value.hint == 'pip install no_such_module_at_all'
+
+
+def test_a_module_that_an_extra_brings_is_told_with_that_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = {'bells_of_wazo.py': 'import no_such_module_at_all'}
+    requires = ['other>=1', 'no-such-module-at-all<6,>=4; extra == "sound"']
+    install(tmp_path, 'wazo-bells', plugins={'bell': 'bells_of_wazo'}, files=files, requires=requires)
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    with pytest.raises(PluginImportError) as caught:
+        Loader([]).load('bell')
+
+    assert caught.value.hint == "pip install 'wazo-bells[sound]'"
 
 
 @pytest.mark.parametrize('name', ['bell.py', 'bell/__init__.py'])

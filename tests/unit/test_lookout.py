@@ -11,6 +11,7 @@ from io import StringIO
 from types import SimpleNamespace
 
 import pytest
+import uvloop
 
 from tests.support import eventually_sync
 from tests.unit.rig import PATIENCE_SECONDS, log_lines, make_handler, turn
@@ -18,6 +19,7 @@ from wazo_busd.event import Event
 from wazo_busd.lookout import Lookout, Stalls
 from wazo_busd.memory import MemoryBus
 from wazo_busd.plugin import handler
+from wazo_busd.runner import _until_done
 
 
 @handler
@@ -292,6 +294,20 @@ async def test_a_loop_that_is_idle_is_not_woken(lookout: Watched, monkeypatch: p
 
 async def test_a_loop_that_waits_is_idle(lookout: Watched) -> None:
     await asyncio.to_thread(eventually_sync, lambda: lookout._stack() == [])
+
+
+def test_a_loop_of_uvloop_that_waits_is_idle() -> None:
+    lookout, loop, over = Lookout(), uvloop.new_event_loop(), asyncio.Event()
+    task = loop.create_task(over.wait())
+    thread = threading.Thread(target=lambda: _until_done(loop, task))
+    thread.start()
+    lookout._loop_thread = thread.ident or 0
+
+    eventually_sync(lambda: lookout._stack() == [])
+
+    loop.call_soon_threadsafe(over.set)
+    thread.join(PATIENCE_SECONDS)
+    loop.close()
 
 
 async def test_a_loop_that_does_something_is_not_idle(lookout: Watched) -> None:

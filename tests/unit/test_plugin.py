@@ -17,7 +17,8 @@ from pydantic import BaseModel, ValidationError
 from wazo_busd.context import Context
 from wazo_busd.errors import PluginError
 from wazo_busd.event import Event
-from wazo_busd.plugin import BaseOptions, Plugin, describe, handler
+from wazo_busd.options import BaseOptions
+from wazo_busd.plugin import Plugin, concurrency_of, describe, handler
 
 
 def read(target: Any) -> Plugin:
@@ -586,3 +587,43 @@ def test_options_and_concurrency_of_a_method_are_refused_with_where_they_belong(
         describe(Bell, name='bell', source='a test', version='1')
 
     assert 'options and concurrency are of the class' in caught.value.text
+
+
+# ---- how many events at a time
+
+
+class _Asking(BaseOptions):
+    places: Any = 3
+
+    @property
+    def concurrency(self) -> Any:
+        return self.places
+
+
+class _WithAField(BaseOptions):
+    concurrency: int = 7
+
+
+@pytest.mark.parametrize(
+    ('options', 'concurrency'), [(_Asking(), 3), (_WithAField(), 1), ({'concurrency': 7}, 1), (None, 1)]
+)
+def test_the_model_of_the_options_can_say_how_many_events_at_a_time(options: Any, concurrency: int) -> None:
+    @handler
+    async def ring(event: Event) -> None:
+        """Do nothing."""
+
+    plugin = describe(ring, name='bell', source='a test', version='1')
+
+    assert concurrency_of(plugin, options) == concurrency
+
+
+@pytest.mark.parametrize('places', [0, -1, 1.5, True, '4', None])
+def test_what_is_no_number_of_events_is_an_error_that_names_the_plugin(places: Any) -> None:
+    @handler
+    async def ring(event: Event) -> None:
+        """Do nothing."""
+
+    plugin = describe(ring, name='bell', source='a test', version='1')
+
+    with pytest.raises(PluginError, match=r"plugin 'bell' \(a test\): the concurrency of its options is"):
+        concurrency_of(plugin, _Asking(places=places))

@@ -36,6 +36,28 @@ def following(
     return made.next(error or ValueError(), attempt=attempt, rounds=rounds, held_seconds=held_seconds, in_lane=in_lane)
 
 
+# ---- what must not be given up
+
+
+@pytest.mark.parametrize('attempt', [10, 11, 10_000])
+def test_a_retry_that_is_endless_never_uses_up_the_tries(attempt: int) -> None:
+    again = following(policy(attempts=10), Retry(endless=True), attempt=attempt, rounds=attempt)
+
+    assert again == Again(300.0, in_place=False)
+
+
+def test_a_retry_that_is_endless_keeps_its_lane_while_it_may() -> None:
+    again = following(policy(hold='5m'), Retry(endless=True), attempt=100, held_seconds=299.0, in_lane=True)
+
+    assert again == Again(1.0, in_place=True)
+
+
+def test_a_retry_that_is_endless_leaves_its_lane_rather_than_be_dead() -> None:
+    again = following(policy(hold='5m'), Retry(endless=True), attempt=100, held_seconds=300.0, in_lane=True)
+
+    assert again == Again(2.0, in_place=False)
+
+
 # ---- the way through the delay queues
 
 

@@ -212,6 +212,25 @@ def test_a_model_that_fails_is_a_problem_of_its_handler(host: Host, error: str) 
     assert problem.message.startswith("handlers.bell.options: the plugin 'ringing' cannot check its options: ")
 
 
+def test_a_concurrency_of_the_options_that_is_none_is_a_problem_of_its_handler(host: Host) -> None:
+    host.drop_in(
+        'ringing',
+        f"""{HEAD}
+class Options(BaseOptions):
+    @property
+    def concurrency(self):
+        return 0
+
+@handler('calls.#', options=Options)
+def ring(event): ...
+""",
+    )
+
+    (problem,) = host.call('bell: {plugin: ringing}').problems
+
+    assert problem.message.startswith("handlers.bell.options: the plugin 'ringing' cannot check its options: ")
+
+
 def test_the_ctrl_c_of_a_person_while_options_are_checked_is_no_mistake_of_the_plugin(host: Host) -> None:
     host.drop_in(
         'ringing', 'from wazo_busd.errors import Interrupted\n' + CHECKING_BELL.replace('ERROR', 'Interrupted')
@@ -697,3 +716,109 @@ def test_a_handler_has_its_schedule(host: Host) -> None:
 
     assert condition is not None
     assert condition.hours == Hours('office', schedule({'mon': ['08:00-12:00']}))
+
+
+# ---- options of a plugin beside keys of its handler
+
+DRY = f"""{HEAD}
+class Options(BaseOptions):
+    wait: float = 5.0
+    alone: bool = False
+
+    @property
+    def burst_refusal(self):
+        return 'each event is counted' if self.alone else ''
+
+    @property
+    def patience_seconds(self):
+        return self.wait
+
+@handler('calls.#', options=Options)
+def ring(event): ...
+"""
+
+
+def test_a_plugin_can_refuse_bursts(host: Host) -> None:
+    host.drop_in('ringing', DRY)
+
+    found = host.call('bell:\n  plugin: ringing\n  collapse: 30s\n  options: {alone: true}')
+
+    assert found.problems == [
+        host.at(
+            5,
+            'handlers.bell.collapse: events would be lost in the burst that collapse makes of them: '
+            'each event is counted',
+            hint='take collapse out, then: wazo-busd check',
+        )
+    ]
+
+
+@pytest.mark.parametrize('more', ['collapse: 30s', 'options: {alone: true}'])
+def test_other_handlers_of_it_are_as_they_were(host: Host, more: str) -> None:
+    host.drop_in('ringing', DRY)
+
+    assert host.told(f'bell:\n  plugin: ringing\n  {more}') == []
+
+
+@pytest.mark.parametrize(
+    ('handler', 'events'),
+    [
+        ('plugin: journal', 'a journal keeps every event, and of a burst only the last would come to it'),
+        ('plugin: webhook\n  options: {url: "https://h.example/", preset: crm}', 'a preset tells of one call'),
+        ('plugin: webhook\n  options: {url: "https://h.example/", body: cloudevents}', 'a CloudEvent is one event'),
+    ],
+)
+def test_what_tells_of_single_events_takes_no_bursts(host: Host, handler: str, events: str) -> None:
+    (told,) = host.told(f'bell:\n  match: call_ended\n  collapse: 30s\n  {handler}')
+
+    assert told == f'handlers.bell.collapse: events would be lost in the burst that collapse makes of them: {events}'
+
+
+@pytest.mark.parametrize(
+    'handler',
+    [
+        'plugin: webhook\n  options: {url: "https://h.example/"}',
+        'plugin: webhook\n  options: {url: "https://h.example/", text: "{{ burst.count }} calls"}',
+        'plugin: exec\n  options: {argv: ["/bin/true"]}',
+    ],
+)
+def test_what_tells_of_bursts_takes_them(host: Host, handler: str) -> None:
+    assert host.told(f'bell:\n  match: call_ended\n  collapse: 30s\n  {handler}') == []
+
+
+@pytest.mark.parametrize(('timeout', 'line'), [('', 3), ('\n  timeout: 1m', 5)])
+def test_a_call_that_may_take_longer_than_its_handler_lets_it_is_a_problem(host: Host, timeout: str, line: int) -> None:
+    host.drop_in('ringing', DRY)
+
+    found = host.call(f'bell:\n  plugin: ringing{timeout}\n  options: {{wait: 60}}')
+
+    limit = '60 s' if timeout else '30 s'
+    assert found.problems == [
+        host.at(
+            line,
+            f'handlers.bell.timeout: a call is ended after {limit}, and by its options it may wait 60 s for an answer',
+            hint='write timeout: 70s, or let the options wait for less, then: wazo-busd check',
+        )
+    ]
+
+
+@pytest.mark.parametrize(
+    ('handler', 'seconds'),
+    [
+        ('plugin: webhook\n  options: {url: "https://h.example/", answer_within: 2m}', 120),
+        ('plugin: webhook\n  options: {url: "https://h.example/", answer_within: 20s, batch: {within: 15s}}', 35),
+        ('plugin: mail\n  options: {to: ops@example.org, subject: x, text: x, answer_within: 2m}', 120),
+    ],
+)
+def test_what_waits_for_a_server_says_how_long(host: Host, handler: str, seconds: int) -> None:
+    (told,) = host.told(f'bell:\n  match: call_ended\n  {handler}')
+
+    assert told.endswith(f' it may wait {seconds} s for an answer')
+
+
+def test_a_timeout_that_is_misread_is_measured_by_nothing(host: Host) -> None:
+    host.drop_in('ringing', DRY)
+
+    told = host.told('bell:\n  plugin: ringing\n  timeout: soon\n  options: {wait: 60}')
+
+    assert len(told) == 1

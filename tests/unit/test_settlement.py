@@ -18,7 +18,7 @@ from tests.unit.rig import Settlements, log_lines, make_delivery, make_handler, 
 from wazo_busd import logs
 from wazo_busd.breaker import Breaker, BreakerState, never
 from wazo_busd.delivery import History
-from wazo_busd.errors import Discard, Permanent, Retry
+from wazo_busd.errors import ConditionError, Discard, Permanent, Retry, TemplateError
 from wazo_busd.event import Event
 from wazo_busd.outcome import Outcome
 from wazo_busd.plugin import handler
@@ -404,7 +404,23 @@ async def test_the_breaker_is_told_of_outages() -> None:
     assert desk.states == [BreakerState.OPEN]
 
 
-@pytest.mark.parametrize('error', [None, Discard(), ValueError()])
+@pytest.mark.parametrize('error', [Discard(), TemplateError('no such field'), ConditionError('no such field')])
+async def test_what_has_asked_for_nothing_says_nothing_of_what_the_handler_needs(error: BaseException) -> None:
+    # Given almost enough outages
+    desk = Desk()
+    for _ in range(4):
+        desk.conclude(Retry())
+
+    # When an event needs nothing, and one more fails
+    desk.conclude(error)
+    desk.conclude(Retry())
+    desk.breaker.stop()
+
+    # Then the handler rests
+    assert desk.states == [BreakerState.OPEN]
+
+
+@pytest.mark.parametrize('error', [None, ValueError()])
 async def test_the_breaker_is_told_of_what_works(error: BaseException | None) -> None:
     desk = Desk()
     for _ in range(5):
@@ -509,6 +525,14 @@ async def test_a_failure_that_is_tried_again_is_one_line_with_what_one_asks_for(
         'error_text': 'it does not fit',
         'again_in_seconds': '3600.0',
     }
+
+
+@pytest.mark.parametrize('error', [ValueError('400\nAlice called'), Permanent('400\nAlice called')], ids=repr)
+async def test_of_an_error_of_several_lines_the_log_has_the_first(error: Exception, log: StringIO) -> None:
+    Desk(retry={'backoff': '1h'}).conclude(error)
+
+    (line,) = [*log_lines(log, 'event_failed'), *log_lines(log, 'event_dead')]
+    assert (line['error_text'], 'Alice' in log.getvalue()) == ('400', False)
 
 
 async def test_a_failure_that_is_tried_again_is_neither_told_as_handled_nor_as_dead(log: StringIO) -> None:

@@ -26,8 +26,9 @@ from wazo_busd.errors import Discard, Permanent, PluginError, Retry, UnknownEven
 from wazo_busd.event import Event
 from wazo_busd.language import PlainText
 from wazo_busd.match import Match, bindings_of
+from wazo_busd.options import BaseOptions
 from wazo_busd.patterns import Matcher
-from wazo_busd.plugin import BaseOptions, handler
+from wazo_busd.plugin import handler
 from wazo_busd.testing import Emitted, Outcome, deliver, make_event
 
 TENANT = '6f3b1c1e-0d0c-4d7c-9a53-1ff2e2c0b1a5'
@@ -673,7 +674,7 @@ async def test_the_http_session_is_closed_whatever_the_plugin_raises(method: str
 
 
 def test_what_a_test_needs_can_be_imported_from_one_place() -> None:
-    assert set(testing.__all__) == {'Emitted', 'Outcome', 'Outcomes', 'Reason', 'deliver', 'make_event'}
+    assert set(testing.__all__) == {'Emitted', 'Outcome', 'Outcomes', 'Reason', 'deliver', 'make_event', 'preview'}
 
 
 async def test_conditions_and_texts_have_what_the_top_level_says() -> None:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 
 from wazo_busd.config import Config, load
 from wazo_busd.language import Destination, Placement, PlainText, Text
-from wazo_busd.plugin import BaseOptions
+from wazo_busd.options import BaseOptions
 from wazo_busd.texts import surroundings, texts_in
 
 

@@ -34,22 +34,32 @@ class Bench:
 
     def __init__(self, tries: Callable[..., Tries]) -> None:
         self.abandoned: list[Work] = []
-        self.tasks: dict[Work, asyncio.Task[BaseException | None]] = {}
-        self.tries = tries(cancel=self._cancel, abandon=self.abandoned.append)
+        self.tasks: dict[Work, asyncio.Task[float | None]] = {}
+        self.raised: dict[Work, BaseException | None] = {}
+        """What the calls raised that ended."""
+        self.tries = tries(conclude=self._conclude, cancel=self._cancel, abandon=self.abandoned.append)
 
     @classmethod
     async def of(cls, suspects: Suspects | None = None, **config: Any) -> Bench:
         made = await started(nothing, **config)
         return cls(lambda **tell: Tries(made, suspects or Suspects(), **tell))
 
-    def begin(self, work: Work) -> asyncio.Task[BaseException | None]:
+    def begin(self, work: Work) -> asyncio.Task[float | None]:
         """Let a try be made, as far as it gets."""
         self.tasks[work] = asyncio.create_task(self.tries.run(work))
         return self.tasks[work]
 
     async def run(self, work: Work) -> BaseException | None:
-        """Let a try be made, to its end."""
-        return await patiently(self.begin(work))  # type: ignore[no-any-return]
+        """Let a try be made, to its end.
+
+        Returns:
+            What the call raised.
+        """
+        await patiently(self.begin(work))
+        return self.raised[work]
+
+    def _conclude(self, work: Work, raised: BaseException | None) -> None:
+        self.raised[work] = raised
 
     def _cancel(self, work: Work) -> None:
         self.tasks[work].cancel()

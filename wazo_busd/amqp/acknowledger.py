@@ -9,33 +9,29 @@ import time
 from collections import deque
 from collections.abc import Iterable
 
-import structlog
-from aiormq.abc import AbstractChannel
-
+from wazo_busd.amqp.answers import Answers
 from wazo_busd.amqp.copies import Copies
 from wazo_busd.amqp.window import STRAGGLER_SECONDS, Window
 from wazo_busd.delivery import Delivery, History
 from wazo_busd.outcome import Reason
-from wazo_busd.tasks import is_cancelled
-
-log = structlog.stdlib.get_logger(__name__)
 
 
 class ChannelAcknowledger:
     """Acknowledges the deliveries of one channel, gathered into one frame a turn of the loop where that can be.
 
     Args:
-        channel: the channel that delivers.
+        answers: tells the broker, on the channel that delivers.
         prefetch: how many deliveries it may have open.
         copies: makes the copies of its handler's events.
     """
 
-    def __init__(self, channel: AbstractChannel, prefetch: int, copies: Copies) -> None:
-        self._channel = channel
+    def __init__(self, answers: Answers, prefetch: int, copies: Copies) -> None:
+        self._answers = answers
         self._prefetch = prefetch
         self._window = Window(prefetch)
         self._copies = copies
-        self._flushing: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._flushing: asyncio.Handle | None = None
         self._straggling: asyncio.TimerHandle | None = None
         self._returned: deque[int] = deque()
         """What is to be given back, by delivery tag."""
@@ -101,47 +97,35 @@ class ChannelAcknowledger:
 
     async def settle_all(self) -> None:
         """Acknowledge everything that is finished."""
-        if self._flushing is not None:
-            await asyncio.wait([self._flushing])
-        if not self._closed:
-            await self._send(all_finished=True)
+        self._tell(all_finished=True)
+        await self._answers.sent()
 
     def close(self) -> None:
         """The channel is gone: what is not acknowledged now never will be by it."""
         self._closed = True
+        self._answers.close()
         if self._straggling is not None:
             self._straggling.cancel()
 
     def _schedule(self) -> None:
         if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush(), name='acknowledge')
+            self._flushing = self._loop.call_soon(self._flush)
 
-    async def _flush(self) -> None:
-        try:
-            await self._send(all_finished=False)
-        finally:
-            self._flushing = None
-        if (self._window.waiting or self._returned) and self._straggling is None and not self._closed:
-            self._straggling = asyncio.get_running_loop().call_later(STRAGGLER_SECONDS, self._flush_stragglers)
+    def _flush(self) -> None:
+        self._flushing = None
+        self._tell(all_finished=False)
+        if self._window.waiting and self._straggling is None and not self._closed:
+            self._straggling = self._loop.call_later(STRAGGLER_SECONDS, self._flush_stragglers)
 
     def _flush_stragglers(self) -> None:
         self._straggling = None
-        if not self._closed:
-            self._schedule()
+        self._flush()
 
-    async def _send(self, *, all_finished: bool) -> None:
-        try:
-            # These first: one acknowledgement for many would take what is to be given back along.
-            while self._returned and not self._closed:
-                await self._channel.basic_nack(self._returned.popleft(), requeue=True, wait=False)
-            for tag, multiple in self._window.acknowledgements(time.monotonic(), all_finished=all_finished):
-                if self._closed:
-                    # On a channel that we have closed, or whose number is used again, the broker ends the connection.
-                    return
-                await self._channel.basic_ack(tag, multiple=multiple, wait=False)
-        except (Exception, asyncio.CancelledError) as error:
-            if is_cancelled():
-                raise
-            # The channel died under us; its consumer notices and opens another one.
-            log.debug('acknowledgement_lost', error=repr(error))
-            self._closed = True
+    def _tell(self, *, all_finished: bool) -> None:
+        if self._closed:
+            return
+        # These first: one acknowledgement for many would take what is to be given back along.
+        while self._returned:
+            self._answers.give_back(self._returned.popleft())
+        for tag, multiple in self._window.acknowledgements(time.monotonic(), all_finished=all_finished):
+            self._answers.ack(tag, multiple=multiple)

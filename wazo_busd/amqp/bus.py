@@ -149,6 +149,10 @@ class AmqpBus:
         except Unroutable:
             log.debug('derived_event_unmatched', routing_key=routing_key)
 
+    async def hand(self, handler: str, exchange: str, routing_key: str, body: bytes, name: str) -> None:
+        """See `wazo_busd.bus.Bus.hand`."""
+        await self._consumers[handler].hand(exchange, routing_key, body, name)
+
     def beat(self) -> None:
         """See `wazo_busd.bus.Bus.beat`."""
         for link in (self._link, self._publisher.link):

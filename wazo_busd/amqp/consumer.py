@@ -16,6 +16,7 @@ from aiormq.abc import AbstractChannel
 
 from wazo_busd.amqp import fallback
 from wazo_busd.amqp.acknowledger import ChannelAcknowledger
+from wazo_busd.amqp.answers import LibraryAnswers, WireAnswers
 from wazo_busd.amqp.arrival import first_hand, returned
 from wazo_busd.amqp.backoff import Backoff
 from wazo_busd.amqp.connection import Link, close_channel
@@ -134,6 +135,10 @@ class Consumer:
             log.debug('cancel_failed', handler=self.queue.handler)
             await self.disconnect()
 
+    async def hand(self, exchange: str, routing_key: str, body: bytes, name: str) -> None:
+        """Publish an event for this handler alone; see `wazo_busd.bus.Bus.hand`."""
+        await self._copies.hand(exchange, routing_key, body, name)
+
     async def settle(self, timeout_seconds: float) -> None:
         """Acknowledge what is finished and give the rest back, by closing the channel.
 
@@ -201,7 +206,8 @@ class Consumer:
             self._become(ConsumerState.WAITING, NOT_STARTED)
             await asyncio.wait([asyncio.ensure_future(channel.closing)])
             return
-        acknowledger = ChannelAcknowledger(channel, self._prefetch, self._copies)
+        answers = WireAnswers(link.transport, channel.number) if link.transport.is_used else LibraryAnswers(channel)
+        acknowledger = ChannelAcknowledger(answers, self._prefetch, self._copies)
         cancelled = asyncio.Event()
         channel.on_consumer_cancel_callbacks.add(lambda _: cancelled.set())
         deliver = partial(self._deliver, self._accept, acknowledger, link.transport)

@@ -82,6 +82,22 @@ class Copies:
 
         self._begin(self._publish(delivery, self._hub.dead.name, made), 'dead-letter')
 
+    async def hand(self, exchange: str, routing_key: str, body: bytes, name: str) -> None:
+        """Publish what is for this handler alone, and return when it is confirmed.
+
+        Args:
+            exchange: the exchange that it is to come from.
+            routing_key: the key that it is to come with.
+            body: its body.
+            name: its name.
+        """
+        number = copy.new_number()
+        self._note(number)
+        made = copy.handed(exchange, routing_key, body, name=name, handler=self._handler, number=number)
+        times = await self._until_taken(self._hub.returns.name, number, lambda number, is_spare: made)
+        if times == 1:
+            self._doubles.pop(number, None)
+
     def is_double(self, number: object, *, redelivered: bool) -> bool:
         """Whether a copy that has come back is another one of those that are one.
 

@@ -21,6 +21,7 @@ from pamqp.commands import Basic
 
 from wazo_busd.amqp.properties import WireProperties
 from wazo_busd.delivery import Delivery, History
+from wazo_busd.event import identity
 from wazo_busd.outcome import Reason
 from wazo_busd.topology import DELAY_HEADER
 
@@ -151,6 +152,24 @@ def again(copy: Original, *, handler: str, number: str) -> Copy:
         'busd-trailer': len(copy.raw_properties),
     }
     return Copy(copy.body + copy.raw_properties, _properties(headers))
+
+
+def handed(exchange: str, routing_key: str, body: bytes, *, name: str, handler: str, number: str) -> Copy:
+    """What is published for one handler alone, as if it came from somewhere.
+
+    Args:
+        exchange: the exchange that it is to come from.
+        routing_key: the key that it is to come with.
+        body: its body.
+        name: its name, which goes into a header.
+        handler: the handler.
+        number: what tells this copy from others.
+    """
+    history = History(event_id=identity(exchange, routing_key, body), attempts=0)
+    properties = Basic.Properties(content_type='application/json', headers={'name': _utf_8(name)})
+    return again(
+        Original(exchange, routing_key, properties.marshal(), body, len(body), history), handler=handler, number=number
+    )
 
 
 def original(body: bytes, headers: Mapping[str, Any]) -> Original:

@@ -17,15 +17,17 @@ _KINDS = frozenset((_METHOD, _HEADER, _BODY, _HEARTBEAT))
 _FRAME_END = 0xCE
 _FRAME_HEAD = struct.Struct('>BHI')
 _DELIVER = b'\x00\x3c\x00\x3c'
+_CHANNEL_CLOSE = b'\x00\x14\x00\x28'
 _CONNECTION_CLOSE = b'\x00\x0a\x00\x32'
 _CONNECTION_BLOCKED = b'\x00\x0a\x00\x3c'
 _CONNECTION_UNBLOCKED = b'\x00\x0a\x00\x3d'
 _CONTENT_HEAD = struct.Struct('>HHQ')
+_HEADER_FRAME_HEAD = struct.Struct('>BHIHHQ')
+"""Kind, channel and size of a frame, and what the payload of one with a content header begins with."""
+
 _DELIVER_TAIL = struct.Struct('>QBB')
 """Delivery tag, whether it is redelivered, and the length of the exchange's name."""
 
-_UINT32 = struct.Struct('>I')
-_UINT64 = struct.Struct('>Q')
 KEPT_OF_OVERSIZE = 65_536
 """So many bytes are kept of a body that is over the limit."""
 
@@ -61,12 +63,14 @@ Sink = Callable[[list[Cut]], None]
 class _Tapped:
     """A channel with a consumer of ours, and the delivery that is coming in on it."""
 
-    __slots__ = ('batch', 'begin', 'chunks', 'cut', 'missing', 'properties', 'sink', 'size')
+    __slots__ = ('batch', 'begin', 'chunks', 'cut', 'is_closed', 'missing', 'properties', 'sink', 'size')
 
     def __init__(self, consumer_tag: bytes, sink: Sink) -> None:
         self.begin = _DELIVER + bytes([len(consumer_tag)]) + consumer_tag
         """What the payload of a delivery to the consumer begins with."""
         self.sink = sink
+        self.is_closed = False
+        """Whether the broker has closed the channel."""
         self.batch: list[Cut] = []
         self.cut: Cut | None = None
         self.properties = b''
@@ -110,11 +114,18 @@ class FrameCutter:
             consumer_tag: its tag, ours to choose.
             sink: where its deliveries go.
         """
-        self._tapped[channel] = _Tapped(consumer_tag.encode(), sink)
+        before, tapped = self._tapped.get(channel), _Tapped(consumer_tag.encode(), sink)
+        tapped.is_closed = before is not None and before.is_closed
+        self._tapped[channel] = tapped
 
     def untap(self, channel: int) -> None:
         """Let the deliveries on a channel pass."""
         self._tapped.pop(channel, None)
+
+    def is_open(self, channel: int) -> bool:
+        """Whether the deliveries on a channel are cut out, and the broker has not closed it since that began."""
+        tapped = self._tapped.get(channel)
+        return tapped is not None and not tapped.is_closed
 
     def take(self, channel: int, cut: Cut) -> None:
         """Hand on a delivery that came by another way, as if it was cut out of the stream."""
@@ -169,7 +180,7 @@ class FrameCutter:
                 if channel == 0:
                     self._note(kind, data, position, size)
             else:
-                whole = self._whole(tapped, data, position, following, end) if kind == _METHOD else 0
+                whole = self._whole(tapped, channel, data, position, following, end) if kind == _METHOD else 0
                 if whole or self._takes(tapped, kind, data, position + 7, following - 1):
                     following = whole or following
                     if position > kept_from:
@@ -177,6 +188,8 @@ class FrameCutter:
                     kept_from = following
                     if len(tapped.batch) == 1 and tapped not in touched:
                         touched.append(tapped)
+                elif kind == _METHOD and data.startswith(_CHANNEL_CLOSE, position + 7, following):
+                    tapped.is_closed = True
             position = following
         if position > kept_from:
             passed.append(data[kept_from:position])
@@ -187,11 +200,12 @@ class FrameCutter:
             tapped.sink(batch)
         return passed[0] if len(passed) == 1 else b''.join(passed)
 
-    def _whole(self, tapped: _Tapped, data: bytes, position: int, following: int, end: int) -> int:
+    def _whole(self, tapped: _Tapped, channel: int, data: bytes, position: int, following: int, end: int) -> int:
         """Take in a delivery of which all three frames are there, one behind the other, as nearly all are.
 
         Args:
             tapped: the channel.
+            channel: its number.
             data: what was read.
             position: where the method frame begins.
             following: where the next frame begins.
@@ -203,20 +217,18 @@ class FrameCutter:
         begin = tapped.begin
         if not data.startswith(begin, position + 7) or end - following < 22:
             return 0
-        channel = data[position + 1 : position + 3]
-        kind, size = data[following], _UINT32.unpack_from(data, following + 3)[0]
+        kind, header_channel, size, _, _, body_size = _HEADER_FRAME_HEAD.unpack_from(data, following)
         body_at = following + size + 8
-        if kind != _HEADER or data[following + 1 : following + 3] != channel or size < 14 or body_at + 8 > end:
+        if kind != _HEADER or header_channel != channel or size < 14 or body_at + 8 > end:
             return 0
-        body_size: int = _UINT64.unpack_from(data, following + 11)[0]
-        frame_kind, frame_size = data[body_at], _UINT32.unpack_from(data, body_at + 3)[0]
+        frame_kind, body_channel, frame_size = _FRAME_HEAD.unpack_from(data, body_at)
         after: int = body_at + body_size + 8
         if (
             frame_size != body_size
             or frame_kind != _BODY
             or after > end
             or not 0 < body_size <= self.body_limit
-            or data[body_at + 1 : body_at + 3] != channel
+            or body_channel != channel
             or data[body_at - 1] != _FRAME_END
             or data[after - 1] != _FRAME_END
         ):

@@ -20,11 +20,9 @@ _ENOUGH = 32
 _LEAST_EXPECTED = 2.0
 """Fewer than this are not worth waiting for."""
 
-_SLOW_SECONDS = 1.0
-"""What is slower than this is all the same."""
-
-_WEIGHT = 0.1
-"""How much the last interval counts in the rate."""
+_MEMORY_SECONDS = 0.04
+"""What came so long ago counts a third in the rate. Deliveries come unevenly, several at a time and then none for some
+milliseconds, so a shorter memory would take a busy bus for a quiet one each time."""
 
 
 class Gathering:
@@ -51,8 +49,8 @@ class Gathering:
         self._call_later = call_later
         self._read_at = -math.inf
         self._is_awaited = False
-        self._interval_seconds = _SLOW_SECONDS
-        """The mean time between two deliveries."""
+        self._rate = 0.0
+        """How many deliveries came a second lately."""
         self._timer: asyncio.TimerHandle | None = None
 
     def came(self, count: int, now: float) -> None:
@@ -65,15 +63,13 @@ class Gathering:
         latency = self._max_latency_seconds
         if not latency:
             return
-        interval = (now - self._read_at) / count
+        faded = math.exp((self._read_at - now) / _MEMORY_SECONDS)
+        self._rate = self._rate * faded + count / _MEMORY_SECONDS
         self._read_at = now
-        # A long silence is forgotten at once: what comes after it is read at once.
-        weight = _WEIGHT if interval < latency else 1.0
-        self._interval_seconds += (min(interval, _SLOW_SECONDS) - self._interval_seconds) * weight
         is_awaited, self._is_awaited = self._is_awaited, False
         if is_awaited or count >= _ENOUGH or self._timer is not None:
             return
-        if self._interval_seconds * _LEAST_EXPECTED < latency:
+        if self._rate * latency > _LEAST_EXPECTED:
             self._pause()
             self._timer = self._call_later(latency, self._go_on)
 

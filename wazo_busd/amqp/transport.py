@@ -14,7 +14,7 @@ import os
 import ssl
 import threading
 import time
-from typing import Any
+from typing import Any, cast
 
 import aio_pika
 import aio_pika.abc
@@ -62,6 +62,8 @@ class Transport:
         self._beaten_at = -math.inf
         self._loop: asyncio.AbstractEventLoop
         self._socket: asyncio.Transport | None = None
+        self._underlay: asyncio.Transport | None = None
+        """What is written to: the socket, or what encrypts for it."""
         self._protocol: _Protocol | None = None
         self._told_at = 0.0
 
@@ -104,7 +106,7 @@ class Transport:
             raise AMQPConnectionError(*error.args) from error
         if transport is None:
             raise AMQPConnectionError('the connection was lost during the TLS handshake')
-        self._protocol = protocol
+        self._protocol, self._underlay = protocol, transport
         protocol.connection_made(transport)
         return reader, _Writer(transport, protocol, reader, loop)
 
@@ -112,6 +114,22 @@ class Transport:
         """Let nothing gather behind the deliveries that are handed on now."""
         if self._protocol is not None and self._protocol.gathering is not None:
             self._protocol.gathering.read_on()
+
+    def answer(self, channel: int, frame: bytes) -> None:
+        """Write a frame past the library, which writes whole frames only, so that one fits in between.
+
+        Nothing is written once the broker has closed the channel, even where the library does not know it yet: on a
+        channel that is closed the broker takes no frame, and ends the connection (AMQP 0-9-1, section 4.10.2).
+
+        Args:
+            channel: the number of the channel, whose deliveries are cut out.
+            frame: one whole frame.
+        """
+        transport, protocol = self._underlay, self._protocol
+        if transport is None or protocol is None or transport.is_closing() or not self.cutter.is_open(channel):
+            return
+        with protocol.writing:
+            transport.write(frame)
 
     def beat(self) -> None:
         """Send a heartbeat past the library, from another thread, while the loop is blocked; if it is time for one.
@@ -169,13 +187,14 @@ class _Protocol(asyncio.StreamReaderProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        if isinstance(transport, asyncio.ReadTransport):
-            self.gathering = Gathering(
-                self._max_latency_seconds,
-                pause=transport.pause_reading,
-                resume=transport.resume_reading,
-                call_later=asyncio.get_running_loop().call_later,
-            )
+        # Those of uvloop are no subclasses of asyncio's.
+        reading = cast('asyncio.ReadTransport', transport)
+        self.gathering = Gathering(
+            self._max_latency_seconds,
+            pause=reading.pause_reading,
+            resume=reading.resume_reading,
+            call_later=asyncio.get_running_loop().call_later,
+        )
 
     def data_received(self, data: bytes) -> None:
         before = self._cutter.delivered

@@ -15,7 +15,10 @@ from wazo_busd.cli.dead import dead
 from wazo_busd.cli.docs import docs
 from wazo_busd.cli.emit import emit
 from wazo_busd.cli.events import events
+from wazo_busd.cli.explain import explain
+from wazo_busd.cli.journal import journal
 from wazo_busd.cli.run import run
+from wazo_busd.cli.test import test
 from wazo_busd.errors import Interrupted
 
 
@@ -42,4 +45,7 @@ main.add_command(dead)
 main.add_command(docs)
 main.add_command(emit)
 main.add_command(events)
+main.add_command(explain)
+main.add_command(journal)
 main.add_command(run)
+main.add_command(test)

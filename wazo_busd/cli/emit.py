@@ -14,10 +14,11 @@ from typing import Any
 
 import click
 
-from wazo_busd import catalogue, logs
+from wazo_busd import catalogue, logs, sample
 from wazo_busd.amqp import publish_upstream
 from wazo_busd.catalogue import Entry
 from wazo_busd.catalogue.publication import Era, Publication, example, publication
+from wazo_busd.cli.fields import changes, file_name, read_json
 from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, print_problems
 from wazo_busd.codec import deeper_than, encode
 from wazo_busd.config import load
@@ -71,7 +72,7 @@ def emit(
         raise click.UsageError('the NAME is empty')
     entry = _entry(name, force)
     data = _data(entry, era, file, fields)
-    made = publication(entry, data, name=_called(name, entry, era), era=era, exchange=exchange, key=key)
+    made = publication(entry, data, name=sample.called(name, entry, era), era=era, exchange=exchange, key=key)
     made = replace(made, headers={**made.headers, TEST_HEADER: True})
     shown = json.dumps(asdict(made), indent=2, ensure_ascii=False)
     if not _is_utf_8(shown):
@@ -108,56 +109,22 @@ def _entry(name: str, force: bool) -> Entry:
     return Entry(name=name, meaning='An event of the tester.', scope='service', keys=(name,), example={})
 
 
-def _called(name: str, entry: Entry, era: Era) -> str:
-    """The name to publish with: an alias that was asked for, else what that era calls it."""
-    return name if name in entry.aliases and not (era == '2019' and entry.name_2019) else ''
-
-
 def _data(entry: Entry, era: Era, file: Any, fields: Sequence[str]) -> dict[str, Any]:
     data = example(entry, era) if file is None else _read(file)
-    for field in fields:
-        place, equals, text = field.partition('=')
-        *parents, last = place.split('.')
-        if not (equals and last and all(parents)):
-            raise click.UsageError(f'{field!r} is no FIELD=VALUE, as in extension=1234')
-        target = data
-        for part in parents:
-            target = target.setdefault(part, {})
-            if not isinstance(target, dict):
-                raise click.UsageError(f'{part!r} in {field!r} is no map')
-        target[last] = _value(text)
+    try:
+        sample.change(data, changes(fields))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
     if deeper_than(data, _MOST_LEVELS):
         raise click.UsageError(f'the data is nested deeper than {_MOST_LEVELS} levels')
     return data
 
 
 def _read(file: Any) -> dict[str, Any]:
-    source = getattr(file, 'name', '<stdin>')
-    try:
-        data = _json(file.read().decode())
-    except ValueError as error:
-        raise click.UsageError(f'{source} is no JSON: {error}') from None
+    data = read_json(file)
     if not isinstance(data, dict):
-        raise click.UsageError(f'{source} is no JSON object, which the data of an event is')
+        raise click.UsageError(f'{file_name(file)} is no JSON object, which the data of an event is')
     return data
-
-
-def _value(text: str) -> Any:
-    try:
-        return _json(text)
-    except ValueError:
-        return text
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text, parse_constant=_refuse)
-    except RecursionError:
-        raise ValueError('it is nested too deep') from None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f'{constant} is none of its values')
 
 
 def _is_utf_8(text: str) -> bool:

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from wazo_busd.codec import encode
 from wazo_busd.errors import Problem, in_order
 from wazo_busd.text import escape
 
@@ -57,3 +59,10 @@ def output_option(function: F) -> F:
         show_default=True,
         help='For people, or JSON for programs.',
     )(function)
+
+
+def as_json(value: Any) -> str:
+    """JSON for programs, whatever came over the bus: it can be written to any terminal, and read again."""
+    text = json.dumps(json.loads(encode(value)), indent=2, ensure_ascii=False)
+    # What is escaped in JSON and cannot be UTF-8 stays escaped.
+    return text.encode('utf-8', 'backslashreplace').decode()

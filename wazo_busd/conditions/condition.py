@@ -22,6 +22,7 @@ class Refusal(Enum):
 
     FILTERED = 'filtered'
     EXPIRED = 'expired'
+    THROTTLED = 'throttled'
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +62,17 @@ class Condition:
     surroundings: Surroundings = field(default_factory=Surroundings)
     host_uuid: str | None = None
 
-    def refusal(self, event: Event) -> Refusal | None:
+    def refusal(self, event: Event, *, now: float | None = None) -> Refusal | None:
         """Why the handler does not want `event`; `None` if it does.
+
+        Args:
+            event: the event.
+            now: the time, in Unix seconds; that of the clock if `None`.
 
         Raises:
             ConditionError: it cannot be said. The text names the handler and the key.
         """
-        if self.is_expired(event):
+        if self.is_expired(event, now=now):
             return Refusal.EXPIRED
         try:
             if self.where is not None and not self.where.holds(event):
@@ -80,22 +85,29 @@ class Condition:
             raise self._unknown(error) from None
         return None
 
-    def is_expired(self, event: Event) -> bool:
-        """Whether `event` is older than it may be, by now."""
+    def is_expired(self, event: Event, *, now: float | None = None) -> bool:
+        """Whether `event` is older than it may be, by now, or at a time in Unix seconds."""
         limit = self.expires_after_seconds
-        return limit is not None and time.time() - happened_at(event, self.host_uuid) > limit
+        return limit is not None and self._age(event, now) > limit
 
-    def explain(self, event: Event) -> tuple[str, ...]:
+    def explain(self, event: Event, *, now: float | None = None) -> tuple[str, ...]:
         """Why the handler does not want `event`, in sentences for a person: one for each part that says no.
+
+        Args:
+            event: the event.
+            now: the time, in Unix seconds; that of the clock if `None`.
 
         Returns:
             The sentences; none if the handler wants it.
         """
-        return tuple(self._denials(event))
+        return tuple(self._denials(event, now))
 
-    def _denials(self, event: Event) -> Iterator[str]:
-        if self.is_expired(event) and self.expires_after_seconds is not None:
-            age = time.time() - happened_at(event, self.host_uuid)
+    def _age(self, event: Event, now: float | None) -> float:
+        return (time.time() if now is None else now) - happened_at(event, self.host_uuid)
+
+    def _denials(self, event: Event, now: float | None) -> Iterator[str]:
+        if self.is_expired(event, now=now) and self.expires_after_seconds is not None:
+            age = self._age(event, now)
             yield f'expires_after: it is {age:.0f} s old, and {self.expires_after_seconds:g} s is the limit'
         try:
             for denial in self.where.denials(event) if self.where is not None else ():

@@ -12,10 +12,13 @@ from wazo_busd.config.model import (
     QueueConfig,
     RetryConfig,
     ScheduleConfig,
+    ThrottleConfig,
     TlsConfig,
 )
 from wazo_busd.config.plain import parse as parse_plain
+from wazo_busd.config.plain import written
 from wazo_busd.config.quantity import Duration, Size, parse_duration
+from wazo_busd.config.reader import read as read_file
 from wazo_busd.config.schema import near
 
 __all__ = [
@@ -29,6 +32,7 @@ __all__ = [
     'RetryConfig',
     'ScheduleConfig',
     'Size',
+    'ThrottleConfig',
     'TlsConfig',
     'explain',
     'load',
@@ -36,4 +40,6 @@ __all__ = [
     'parse_duration',
     'parse_plain',
     'quoted',
+    'read_file',
+    'written',
 ]

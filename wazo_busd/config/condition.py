@@ -85,7 +85,10 @@ def _wish(value: str) -> str:
     return value
 
 
-Fields = dict[Annotated[str, AfterValidator(_field)], Annotated[Any, AfterValidator(_wanted)]]
+FieldName = Annotated[str, AfterValidator(_field)]
+"""A field of events."""
+
+Fields = dict[FieldName, Annotated[Any, AfterValidator(_wanted)]]
 """What `where` asks for: fields, and what each must be."""
 
 When = Annotated[str, AfterValidator(_when)]

@@ -90,7 +90,7 @@ def explain(
     """
     value: Any = document.tree
     for part in place:
-        value = value.get(part) if isinstance(value, Mapping) else None
+        value = value[part] if _holds(value, part) else None
     found = [(details, _way(details, value)) for details in error.errors(include_url=False)]
     return [
         _problem(details, way, Schema(model), document, place)

@@ -15,7 +15,19 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from wazo_busd import acl, patterns
 from wazo_busd.conditions import Schedule, schedule
 from wazo_busd.config.address import address, host
-from wazo_busd.config.condition import Closing, Days, Fields, Name, Region, Span, When, Wish, Zone, hours_of_week
+from wazo_busd.config.condition import (
+    Closing,
+    Days,
+    FieldName,
+    Fields,
+    Name,
+    Region,
+    Span,
+    When,
+    Wish,
+    Zone,
+    hours_of_week,
+)
 from wazo_busd.config.explain import kind_of, with_hint
 from wazo_busd.config.quantity import Duration, DurationSpan, Size, between, parse_duration
 from wazo_busd.event import FIELDS
@@ -182,6 +194,13 @@ class RetryConfig(Section):
     hold: Annotated[Duration, between('1s', '10m')] = 300.0
 
 
+class ThrottleConfig(Section):
+    """How often a handler wants events at most."""
+
+    once_within: Annotated[Duration, between('1s', '30d')]
+    per: FieldName | None = None
+
+
 class ScheduleConfig(Section):
     """Named hours of the week."""
 
@@ -207,6 +226,8 @@ class HandlerConfig(Section):
     when: When | None = None
     schedule: Wish | None = None
     expires_after: Annotated[Duration, between('1s', '30d')] | None = None
+    throttle: ThrottleConfig | None = None
+    collapse: Annotated[Duration, between('1s', '1d')] | None = None
     enabled: bool = True
     concurrency: int | None = Field(default=None, ge=1, le=10_000)
     order_by: str | None = None

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The wazo-busd Authors
-"""YAML that is ours: data that comes with the daemon, read fast and without places."""
+"""YAML that is ours: data that comes with the daemon, read fast and without places, and what is shown to people."""
 
 from __future__ import annotations
 
@@ -18,3 +18,9 @@ def parse(text: str) -> Any:
         yaml.YAMLError: it is not YAML.
     """
     return yaml.load(text, Loader=_Loader)  # noqa: S506 — it is a safe loader
+
+
+def written(value: Any) -> str:
+    """YAML that says `value`, which is of plain types, for a person to read and to copy."""
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=10_000)
+    return text.removesuffix('...\n')

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The wazo-busd Authors
-"""The HTTP session that all handlers share, opened when the first of them asks for it."""
+"""The HTTP sessions that handlers share, opened when the first of them asks for one."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import sys
 from typing import TYPE_CHECKING
 
 from wazo_busd import __version__
+from wazo_busd.route import Route
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from wazo_busd.http.guarded import GuardedSessions
 
 _TOTAL_SECONDS = 30.0
 _CONNECT_SECONDS = 5.0
@@ -30,9 +33,10 @@ def is_outage(error: BaseException) -> bool:
 
 
 class SharedSession:
-    """One `aiohttp.ClientSession` for the life of the daemon, with bounded connections."""
+    """One `aiohttp.ClientSession` for the life of the daemon, with bounded connections, and one for each route."""
 
     def __init__(self) -> None:
+        self._guarded: GuardedSessions | None = None
         self._session: aiohttp.ClientSession | None = None
 
     def get(self) -> aiohttp.ClientSession:
@@ -42,9 +46,25 @@ class SharedSession:
             self._session = _opened()
         return self._session
 
+    def guarded(self, route: Route) -> aiohttp.ClientSession:
+        """The session of a route, which connects to allowed addresses only.
+
+        Raises:
+            OSError: a file of the route cannot be read, or holds no certificate or key.
+        """
+        if self._guarded is None:
+            # See `_opened`.
+            from wazo_busd.http.guarded import GuardedSessions
+
+            self._guarded = GuardedSessions()
+        return self._guarded.get(route)
+
     async def close(self) -> None:
         """Close what is open; the next `get` opens a new one."""
         session, self._session = self._session, None
+        guarded, self._guarded = self._guarded, None
+        if guarded is not None:
+            await guarded.close()
         if session is not None:
             await session.close()
 

@@ -14,6 +14,7 @@ from wazo_busd.language.moment import time_zone
 from wazo_busd.language.phone import is_region
 from wazo_busd.language.surroundings import Placement, Surroundings
 from wazo_busd.language.text import (
+    ChatText,
     HeaderText,
     HtmlText,
     JsonText,
@@ -24,11 +25,13 @@ from wazo_busd.language.text import (
     UrlText,
 )
 from wazo_busd.language.values import NOTHING, text_of
-from wazo_busd.language.variables import VARIABLES
+from wazo_busd.language.variables import BURST, VARIABLES
 
 __all__ = [
+    'BURST',
     'NOTHING',
     'VARIABLES',
+    'ChatText',
     'Destination',
     'Expression',
     'Fault',

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from enum import Enum
 
+from wazo_busd.language.chat_text import ChatWriter
+from wazo_busd.language.dialect_text import DialectWriter
 from wazo_busd.language.fault import Fault
 from wazo_busd.language.header_text import HeaderWriter
 from wazo_busd.language.html_text import HtmlWriter
@@ -26,6 +28,8 @@ class Destination(Enum):
     """What becomes of a text. A shell is none: programs get their arguments in a list."""
 
     PLAIN = 'plain'
+    CHAT = 'chat'
+    DIALECT = 'dialect'
     HEADER = 'header'
     HTML = 'html'
     JSON = 'json'
@@ -35,6 +39,8 @@ class Destination(Enum):
 
 _WRITERS: dict[Destination, type[Writer]] = {
     Destination.PLAIN: Writer,
+    Destination.CHAT: ChatWriter,
+    Destination.DIALECT: DialectWriter,
     Destination.HEADER: HeaderWriter,
     Destination.HTML: HtmlWriter,
     Destination.JSON: JsonWriter,

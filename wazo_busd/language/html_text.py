@@ -18,8 +18,30 @@ from wazo_busd.text import legible
 _SAFE_URL = re.compile(r'(?:https?|mailto|tel|sip|sips):', re.IGNORECASE)
 _SCHEME_OVER = re.compile(r'[:/?#]')
 _CODE_URL = re.compile(r'\s*(?:javascript|vbscript|data)\s*:', re.IGNORECASE)
-_URLS = {'action', 'background', 'cite', 'formaction', 'href', 'longdesc', 'poster', 'src', 'xlink:href'}
-_CODE = re.compile(r'on.*|style|srcdoc|srcset|ping', re.IGNORECASE)
+_URLS = frozenset(
+    (
+        'action',
+        'archive',
+        'background',
+        'cite',
+        'classid',
+        'codebase',
+        'data',
+        'dynsrc',
+        'formaction',
+        'href',
+        'icon',
+        'longdesc',
+        'lowsrc',
+        'manifest',
+        'poster',
+        'profile',
+        'src',
+        'usemap',
+        'xlink:href',
+    )
+)
+_CODE = re.compile(r'on.*|style|srcdoc|(?:image)?srcset|ping', re.IGNORECASE)
 _RAW = {'script', 'style', 'textarea', 'title', 'xmp', 'iframe', 'noembed', 'noframes', 'noscript', 'plaintext'}
 _TAG = re.compile(r'<(/?)([A-Za-z][^\s/>]*)')
 _ATTRIBUTE = re.compile(r'([^\s=>"\'/]+)\s*=\s*(["\'])')

@@ -16,7 +16,15 @@ _PUNCTUATION = re.compile(r'[!-/:-@\[-`{-~]')
 _ESCAPES = {'&': '&amp;', '<': '&lt;', '>': '&gt;', '@': '\\@\u200b', '`': "'"}
 """What a backslash does not help against everywhere: entities of Slack, mentions, and what ends a span of code."""
 
+_NUMBERS_A_LIST = re.compile(r'(?:^|\n)[ \t>*+-]*(?:\d+\\?[.)][ \t]+)*\d+\Z')
+"""What a point or a bracket behind it makes the number of: `{{ data.number }}. Call` is no list."""
+
 _IN_LINK = re.compile(r'(?:\]\([^)]*|https?://\S*)$')
+
+
+def is_in_link(before: str) -> bool:
+    """Whether what comes behind a text is a part of a URL."""
+    return _IN_LINK.search(before) is not None
 
 
 class MarkdownWriter(Writer):
@@ -29,13 +37,14 @@ class MarkdownWriter(Writer):
         self._before = ''
 
     def literal(self, text: str) -> str:
-        """The text as it is."""
-        self._before += text
-        return text
+        """The text as it is, but for what would make a list of a value before it."""
+        written = f'\\{text}' if text.startswith(('.', ')')) and _NUMBERS_A_LIST.search(self._before) else text
+        self._before += written
+        return written
 
     def value(self, value: Any) -> str:
         """The value with a backslash before all that is no letter and no digit."""
-        if _IN_LINK.search(self._before):
+        if is_in_link(self._before):
             written = quoted(value)
         else:
             line = re.sub(r' {2,}', ' ', legible(text_of(value)))

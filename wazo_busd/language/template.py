@@ -12,7 +12,7 @@ from wazo_busd.language.destination import Destination, assemble
 from wazo_busd.language.fault import Fault, mistake
 from wazo_busd.language.sandbox import Program
 from wazo_busd.language.surroundings import Surroundings
-from wazo_busd.language.variables import NAMES, VARIABLES, Variables
+from wazo_busd.language.variables import BURST, NAMES, VARIABLES, Variables
 
 
 class Template:
@@ -30,26 +30,33 @@ class Template:
     def __init__(self, source: str, destination: Destination, variables: Sequence[str] = ()) -> None:
         self.source = source
         self.destination = destination
-        known = (*VARIABLES, NAMES, *variables)
+        known = (*VARIABLES, NAMES, BURST, *variables)
         self._program = Program.of_text(source, known, in_json=destination is Destination.JSON)
-        own = (NAMES, *variables)
+        own = (NAMES, BURST, *variables)
         self.fields = tuple(way for way in self._program.fields if way[0] not in own)
         """The fields of the event that it names."""
         self._try()
 
-    def render(self, event: Event, surroundings: Surroundings, more: Mapping[str, Any]) -> str:
+    def render(
+        self,
+        event: Event,
+        surroundings: Surroundings,
+        more: Mapping[str, Any],
+        destination: Destination | None = None,
+    ) -> str:
         """The text for one event.
 
         Args:
             event: the event.
             surroundings: what is known besides.
             more: the further values.
+            destination: what becomes of it this time; its own if `None`.
 
         Raises:
             Fault: it cannot be made, because a field is missing for example. It has the line.
         """
         parts = self._program.parts(Variables(event, surroundings.names, more), surroundings)
-        return assemble(self.destination, parts)
+        return assemble(destination or self.destination, parts)
 
     def _try(self) -> None:
         """See that values stand where they can stand, as far as the text can be followed without an event."""

@@ -65,12 +65,15 @@ class Text:
         """The ways to the fields of the event that it names."""
         return self._template.fields
 
-    def render(self, event: Event, context: Surrounded, **variables: Any) -> str:
+    def render(
+        self, event: Event, context: Surrounded, *, destination: Destination | None = None, **variables: Any
+    ) -> str:
         """The text for one event.
 
         Args:
             event: the event.
             context: what the plugin got with it.
+            destination: what becomes of it this time, where that is another than usual.
             variables: the values of the further variables.
 
         Raises:
@@ -78,7 +81,7 @@ class Text:
                 line; the event is dead at once.
         """
         try:
-            return self._template.render(event, context.surroundings, variables)
+            return self._template.render(event, context.surroundings, variables, destination)
         except Fault as error:
             placement = context.surroundings.placements.get(id(self), Placement('a text of its plugin'))
             at = f'line {error.line} of it: ' if '\n' in self.source.strip('\n') and error.line else ''
@@ -124,6 +127,9 @@ HtmlText = Annotated[Text, TextOption(Destination.HTML)]
 
 JsonText = Annotated[Text, TextOption(Destination.JSON)]
 """A whole document in JSON."""
+
+ChatText = Annotated[Text, TextOption(Destination.CHAT)]
+"""A text that people read in a chat room that takes no markup."""
 
 MarkdownText = Annotated[Text, TextOption(Destination.MARKDOWN)]
 """A text in Markdown, as chat services take it."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from wazo_busd.event import FIELDS, Event
@@ -14,6 +14,9 @@ VARIABLES = (*FIELDS, 'user_uuids', 'timestamp', 'id', 'attempt')
 
 NAMES = 'names'
 """The map of names, beside them."""
+
+BURST = 'burst'
+"""The events that are handled as one; texts know it too."""
 
 
 def _timestamp(event: Event) -> str | None:
@@ -32,6 +35,39 @@ def variable(event: Event, name: str, otherwise: Any = None) -> Any:
     reader = _READERS.get(name)
     value = None if reader is None else reader(event)
     return otherwise if value is None else value
+
+
+class Fields(Mapping[str, Any]):
+    """An event as a map of its fields, each read when it is asked for.
+
+    Args:
+        event: the event.
+    """
+
+    __slots__ = ('_event',)
+
+    def __init__(self, event: Event) -> None:
+        self._event = event
+
+    def __getitem__(self, name: str) -> Any:
+        value = variable(self._event, name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in VARIABLES if variable(self._event, name) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def burst_fields(event: Event) -> dict[str, Any]:
+    """What texts know of the burst that an event stands for; one that is alone is a burst of one."""
+    burst = event.burst
+    events = [Fields(each) for each in burst.events] if burst is not None else [Fields(event)]
+    count = burst.count if burst is not None else 1
+    return {'count': count, 'first': events[0], 'last': events[-1], 'events': events}
 
 
 class Variables:
@@ -54,4 +90,6 @@ class Variables:
         """A variable; `otherwise` where there is none."""
         if name in self._more:
             return self._more[name]
+        if name == BURST:
+            return burst_fields(self._event)
         return self._names if name == NAMES else variable(self._event, name, otherwise)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.unit.amqp.broker import PATIENCE_SECONDS
 from tests.unit.rig import make_history, turn
 from wazo_busd.amqp.acknowledger import ChannelAcknowledger
+from wazo_busd.amqp.answers import LibraryAnswers
 from wazo_busd.amqp.copies import Copies
 from wazo_busd.delivery import Delivery, History, PlainProperties
 from wazo_busd.outcome import Outcome, Reason
@@ -96,9 +97,8 @@ class Bench:
     def __init__(self, number: int, *, prefetch: int = PREFETCH) -> None:
         self.channel = Channel()
         self.clerk = Clerk()
-        self.acknowledger = ChannelAcknowledger(
-            cast('AbstractChannel', self.channel), prefetch, cast('Copies', self.clerk)
-        )
+        answers = LibraryAnswers(cast('AbstractChannel', self.channel))
+        self.acknowledger = ChannelAcknowledger(answers, prefetch, cast('Copies', self.clerk))
         self.deliveries = {tag: self.came(tag) for tag in range(1, number + 1)}
 
     def done(self, *tags: int) -> None:

@@ -126,6 +126,17 @@ def test_while_they_come_fast_reading_rests_after_each_read() -> None:
     assert fast().read(after=0.0005)
 
 
+@pytest.mark.parametrize(('count', 'every_seconds'), [(4, 0.004), (6, 0.006), (10, 0.01)])
+def test_while_they_come_fast_but_unevenly_reading_rests_after_each_read(count: int, every_seconds: float) -> None:
+    socket = fast()
+    for _ in range(20):
+        socket.read(count, after=every_seconds)
+
+    rested = [socket.read(each, after=every_seconds) for each in (1, count, 1, count)]
+
+    assert rested == [True] * 4
+
+
 def test_after_the_rest_it_is_read_again() -> None:
     socket = fast()
     socket.read(after=0.0005)

@@ -19,7 +19,7 @@ from pamqp.common import FieldTable
 from pamqp.header import ContentHeader
 
 from tests.examples import examples
-from wazo_busd.amqp.properties import WireProperties, _plain_headers, decode
+from wazo_busd.amqp.properties import WireProperties, _known, _plain_headers, decode
 from wazo_busd.errors import Undecodable
 
 YEAR_2106 = 0xFFFF_FFFF
@@ -388,6 +388,45 @@ def test_headers_that_are_read_the_short_way_are_those_of_the_long_way(raw: byte
         found = str(error)
 
     assert found == expected
+
+
+MARKED = b'\x09timestampS\x00\x00\x00'
+TIMES = st.sampled_from([b'2026-01-01', b'2026-01-02', b'', b'\xff', MARKED + b'\x01', b'x' * 10])
+TIMED_FIELDS = st.tuples(
+    st.sampled_from([b'timestamp', b'name', b'x']).map(short),
+    TIMES.map(lambda text: b'S' + long(text))
+    | TIMES.map(lambda text: b'S' + long(MARKED + bytes([len(text)]) + text))
+    | st.just(b't\x01'),
+)
+TIMED = st.lists(TIMED_FIELDS, max_size=3).map(
+    lambda fields: b'\x20\x00' + long(b''.join(name + value for name, value in fields))
+)
+"""Properties some of which differ by the time alone, and texts that look like a header with the time."""
+
+
+@given(st.lists(TIMED, min_size=2, max_size=6))
+@settings(max_examples=examples(500))
+def test_headers_that_are_known_but_for_the_time_are_those_of_the_long_way(raws: list[bytes]) -> None:
+    assert [WireProperties(raw).headers for raw in raws] == [decode(raw)['headers'] for raw in raws]
+
+
+def timed(text: bytes) -> bytes:
+    return with_headers(keyed({b'name': b'S' + long(b'Newstate'), b'timestamp': b'S' + long(text)}))
+
+
+def test_headers_that_somebody_changes_are_those_of_one_event() -> None:
+    first = WireProperties(timed(b'2026-01-01')).headers
+    assert isinstance(first, dict)
+    first['name'] = 'Hangup'
+
+    assert WireProperties(timed(b'2026-01-02')).headers == {'name': 'Newstate', 'timestamp': '2026-01-02'}
+
+
+def test_many_kinds_of_headers_are_not_all_kept() -> None:
+    for number in range(5_000):
+        assert WireProperties(with_headers(keyed({str(number).encode(): b't\x01'}))).headers
+
+    assert len(_known) <= 2_048
 
 
 def test_what_kombu_sends_is_read_the_short_way() -> None:

@@ -52,6 +52,7 @@ def results() -> Results:
         paced={1000: rounds(kombu=160, daemon=60), 3000: rounds(kombu=150, daemon=25)},
         waiting=figures(300),
         failing=figures(900),
+        sending=figures(1200),
         idle={DAEMON: Idle(0.05, 55.0)},
         handlers=rounds(**{'1': 15, '50': 16}),
         lanes=rounds(**{'1': 15, '100,000': 15}),

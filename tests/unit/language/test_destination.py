@@ -23,10 +23,10 @@ from wazo_busd.errors import TemplateError
 from wazo_busd.language import Destination, Text
 
 HTML, JSON, URL = Destination.HTML, Destination.JSON, Destination.URL
-HEADER, MARKDOWN, PLAIN = Destination.HEADER, Destination.MARKDOWN, Destination.PLAIN
+DIALECT, HEADER, MARKDOWN, PLAIN = Destination.DIALECT, Destination.HEADER, Destination.MARKDOWN, Destination.PLAIN
 
 BIDI = re.compile('[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]')
-HUMAN = [PLAIN, HEADER, HTML, MARKDOWN]
+HUMAN = [PLAIN, HEADER, HTML, MARKDOWN, DIALECT]
 
 
 def refused(source: str, destination: Destination) -> str:
@@ -230,6 +230,55 @@ def test_a_value_that_would_be_more_than_text_is_a_mistake(source: str, text: st
     assert refused(source, HTML) == text
 
 
+LEADING = [
+    'action',
+    'archive',
+    'background',
+    'cite',
+    'classid',
+    'codebase',
+    'data',
+    'dynsrc',
+    'formaction',
+    'href',
+    'icon',
+    'longdesc',
+    'lowsrc',
+    'manifest',
+    'poster',
+    'profile',
+    'src',
+    'usemap',
+    'xlink:href',
+]
+RUNNING = ['onload', 'ping', 'srcdoc', 'srcset', 'imagesrcset', 'style']
+
+
+@given(nasty_text | st.sampled_from(['javascript:alert(1)', 'JaVaScript:alert(1)', ' data:text/html,x']))
+def test_wherever_a_link_can_stand_no_value_makes_one_that_runs_code(value: str) -> None:
+    page = ''.join(f'<object {name}="{{{{ data.x }}}}"></object>' for name in LEADING)
+
+    assert [
+        link
+        for link in Markup(rendered(page, {'x': value}, HTML)).values
+        if re.match(r'[\s\x00-\x20]*(javascript|data|vbscript):', str(link), re.IGNORECASE)
+    ] == []
+
+
+@pytest.mark.parametrize('name', LEADING)
+def test_behind_a_scheme_that_runs_code_no_value_can_stand(name: str) -> None:
+    source = f'<object {name}="javascript:{{{{ data.x }}}}">'
+
+    assert refused(source, HTML) == f'a value cannot stand in the attribute {name}, which holds code'
+
+
+@pytest.mark.parametrize('name', RUNNING)
+def test_in_an_attribute_that_holds_code_or_several_links_no_value_can_stand(name: str) -> None:
+    source = f'<object {name}="{{{{ data.x }}}}">'
+
+    assert refused(source, HTML) == f'a value cannot stand in the attribute {name}, which holds code'
+
+
 def test_behind_a_script_and_a_comment_there_is_text_again() -> None:
     source = '<script>a<b</script><!-- a -- > b --><p title=a>{{ data.x }}</p>'
 
@@ -349,7 +398,35 @@ def test_no_value_calls_everybody_or_makes_a_link_by_itself(value: str) -> None:
     assert re.findall(r'@\w|<|://|www\.|`', found) == []
 
 
+@pytest.mark.parametrize(
+    'text',
+    ['{{ data.x }}. Call', '{{ data.x }}) Call', '> {{ data.x }}. Call', 'Call\n{{ data.x }}.\nCall', '{{ data.x }}.'],
+)
+def test_markdown_makes_no_list_of_a_number(text: str) -> None:
+    shown = MarkdownIt().render(rendered(text, {'x': 1002}, MARKDOWN))
+
+    assert ('<ol' in shown, '1002' in shown, '\\' in shown) == (False, True, False)
+
+
 def test_markdown_shows_the_value() -> None:
     html = MarkdownIt().render(rendered('{{ data.x }}', {'x': 'a*b_c <d> #1 [x](y) & 1.5'}, MARKDOWN))
 
     assert html == '<p>a*b_c &lt;d&gt; #1 [x](y) &amp; 1.5</p>\n'
+
+
+# ---- dialects
+
+
+@given(nasty_text)
+def test_where_nothing_escapes_marks_a_value_has_none_leads_nowhere_and_calls_nobody(value: str) -> None:
+    found = rendered('{{ data.x }}', {'x': value}, DIALECT)
+
+    assert re.findall(r'[*_~`<>&\[\]\\]|://|@(?=[^\s\u200b])', found) == []
+
+
+def test_at_the_beginning_of_a_line_nothing_seen_stands_before_it() -> None:
+    assert rendered('a {{ data.x }}\n{{ data.x }}', {'x': '# x'}, DIALECT) == 'a # x\n\u200b# x'
+
+
+def test_in_a_link_of_a_dialect_it_is_percent_encoded() -> None:
+    assert rendered('[a](https://h/{{ data.x }})', {'x': 'a_b)'}, DIALECT) == '[a](https://h/a_b%29)'

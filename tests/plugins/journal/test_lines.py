@@ -25,6 +25,7 @@ from plugins.journal import Journal
 from tests.unit.rig import PATIENCE_SECONDS, log_lines, make_context, patiently, turn
 from wazo_busd import roster
 from wazo_busd.config import load
+from wazo_busd.errors import Retry
 from wazo_busd.event import Event
 from wazo_busd.plugin import describe
 from wazo_busd.testing import Outcome, deliver, make_event
@@ -538,7 +539,7 @@ async def test_an_event_that_cannot_be_written_is_to_be_tried_again(path: Path, 
     (retry,) = outcomes.retries
     assert (outcomes, retry.first_error) == (
         [Outcome.RETRY],
-        f'OSError: [Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}',
+        f'Retry: {path} cannot be written: No space left on device. next: df -h {path.parent}',
     )
 
 
@@ -550,7 +551,7 @@ async def test_what_was_written_of_a_record_is_taken_away_if_the_rest_cannot_be(
     disk.write_at_most = [20]
 
     # When an event comes
-    with pytest.raises(OSError, match='No space left'):
+    with pytest.raises(Retry, match='No space left'):
         await journal.on_event(event(2))
 
     # Then there is nothing of it
@@ -561,7 +562,7 @@ async def test_a_record_that_cannot_be_flushed_is_taken_away(journal: Journal, p
     await journal.on_event(event(1))
     disk.flush_error = OSError(errno.EIO, os.strerror(errno.EIO))
 
-    with pytest.raises(OSError, match='Input/output error'):
+    with pytest.raises(Retry, match='Input/output error'):
         await journal.on_event(event(2))
 
     assert data(path) == [1]
@@ -581,7 +582,7 @@ async def test_all_events_of_a_batch_that_cannot_be_written_fail_and_none_is_the
 async def test_when_there_is_space_again_the_journal_goes_on(journal: Journal, path: Path, disk: Disk) -> None:
     # Given a disk that was full
     disk.write_at_most = [20]
-    with pytest.raises(OSError, match='No space left'):
+    with pytest.raises(Retry, match='No space left'):
         await journal.on_event(event(1))
 
     # When it is not any more
@@ -604,7 +605,7 @@ async def test_a_rest_that_cannot_be_taken_away_is_taken_away_before_the_next_re
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(os, 'ftruncate', fail)
-    with pytest.raises(OSError, match=r'No space left|Input/output error'):
+    with pytest.raises(Retry, match=r'No space left|Input/output error'):
         await journal.on_event(event(2))
 
     # When it has recovered
@@ -624,7 +625,7 @@ async def test_a_journal_that_cannot_be_made_anew_goes_on_when_it_can(tmp_path: 
     path.unlink()
     path.parent.rmdir()
     path.parent.write_text('')
-    with pytest.raises(OSError, match='journals'):
+    with pytest.raises(Retry, match='journals'):
         await journal.on_event(event(1))
 
     # When that is put right
