@@ -68,6 +68,7 @@ async def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: 
     try:
         running = _Running(process, stdin)
     except BaseException:
+        # It has been started, and nobody watches it: it is not to go on, whatever it was that failed here.
         _signal(process.pid, signal.SIGKILL)
         process.communicate()
         raise
@@ -78,6 +79,7 @@ async def run(argv: Sequence[str], *, cwd: Path, env: Mapping[str, str], stdin: 
             _signal(process.pid, signal.SIGKILL)
         return Ended(running.code, running.output)
     except BaseException:
+        # A cancellation, as a rule: the handler's time is over.
         _signal(process.pid, signal.SIGTERM)
         try:
             await _within(_TERM_SECONDS, running.exited)

@@ -91,6 +91,7 @@ class Archive:
                 if not self._pack_into(path, part):
                     return
             except BaseException:
+                # Half a file is of no use, also where the thread is told to stop; the whole one is still there.
                 part.unlink(missing_ok=True)
                 raise
             part.rename(packed)

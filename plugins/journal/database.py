@@ -63,6 +63,7 @@ class Database:
             self._see_to_schema(self._connection)
             return self._begin_run(self._connection)
         except BaseException:
+            # The next try opens it anew, for which the lock must be free.
             self.close()
             raise
 
@@ -187,6 +188,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute('PRAGMA synchronous = FULL')
         connection.execute(f'PRAGMA journal_size_limit = {_LOG_LIMIT}')
     except BaseException:
+        # Whoever calls has no connection that he could close.
         connection.close()
         raise
     return connection
@@ -199,7 +201,7 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         yield
         connection.execute('COMMIT')
     except BaseException:
-        # Of some errors SQLite has made it undone already.
+        # All of it or none, whatever it was. Of some errors SQLite has made it undone already.
         if connection.in_transaction:
             connection.execute('ROLLBACK')
         raise

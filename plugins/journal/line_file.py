@@ -52,6 +52,7 @@ class LineFile:
             else:
                 flush_directory(self.path.parent)
         except BaseException:
+            # The next try opens it anew, for which the lock must be free.
             self.close()
             raise
 

@@ -24,6 +24,7 @@ def open_locked(path: Path) -> int:
         text = 'another handler or process writes this file'
         raise OSError(error.errno, text, str(path)) from None
     except BaseException:
+        # Whoever calls has no descriptor that he could close.
         os.close(descriptor)
         raise
     return descriptor

@@ -54,6 +54,7 @@ async def connected(url: str, handler: str) -> Session:
     try:
         await session.prepare()
     except BaseException:
+        # Also where it is cancelled: a connection that nobody has keeps the lock of the journal at the server.
         session.terminate()
         raise
     return session

@@ -67,6 +67,7 @@ class SqliteStore:
                     written_at = moment(time.time())
                     await self._thread.run(lambda: self._database.insert([(*row.form, written_at) for row in rows]))
             except BaseException:
+                # Also where it is cancelled: what is not known to be committed must be taken when it comes again.
                 self._claims.failed(entries)
                 raise
         except SqliteError as error:

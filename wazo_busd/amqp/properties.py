@@ -131,10 +131,10 @@ def _plain_headers(raw: bytes) -> dict[str, Any] | None:
     `None` for what is otherwise, which is decoded, or refused, with more patience.
     """
     start = raw.find(_TIMESTAMP) + len(_TIMESTAMP) + 1
-    if start <= len(_TIMESTAMP) or start > len(raw):
+    end = start + raw[start - 1] if len(_TIMESTAMP) < start <= len(raw) else 0
+    if not start <= end <= len(raw):
+        # There is none, or its value is cut off.
         start = end = 0
-    else:
-        end = start + raw[start - 1]
     # Which bytes are left out can be told from what is left: the first header of that name, and how long its value is.
     kind = raw[:start] + raw[end:] if start else raw
     headers = _known.get(kind)

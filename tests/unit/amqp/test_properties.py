@@ -414,6 +414,14 @@ def timed(text: bytes) -> bytes:
     return with_headers(keyed({b'name': b'S' + long(b'Newstate'), b'timestamp': b'S' + long(text)}))
 
 
+def test_headers_whose_time_is_cut_off_are_not_known_from_those_whose_is_not() -> None:
+    raw = timed(b'2026-01-01')
+    assert WireProperties(raw).headers
+
+    with pytest.raises(Undecodable):
+        _ = WireProperties(raw[:-3]).headers
+
+
 def test_headers_that_somebody_changes_are_those_of_one_event() -> None:
     first = WireProperties(timed(b'2026-01-01')).headers
     assert isinstance(first, dict)
