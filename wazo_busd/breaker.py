@@ -24,6 +24,9 @@ _OUTAGES = (Retry, HandlerTimeout, TimeoutError, ConnectionError, socket.gaierro
 _BEFORE_ANYTHING = (ConditionError, TemplateError)
 """What is raised before anything is asked for, and so says nothing of what the handler needs."""
 _OUTAGES_IN_A_ROW = 5
+_FAILED_BEFORE_A_PROBE = 8
+"""So many events that failed before are tried one after the other. They may fail whatever they meet, and come back
+together: with one of them a pause, thousands of good ones would wait behind a few of them for hours."""
 _FIRST_PAUSE_SECONDS = 1.0
 _LAST_PAUSE_SECONDS = 60.0
 _LONGEST_ASKED_SECONDS = 300.0
@@ -66,13 +69,20 @@ class Breaker:
         self._on_change = on_change
         self._in_a_row = 0
         self._pause_seconds = _FIRST_PAUSE_SECONDS
+        self._doubts = 0
+        """How many events have failed in this probe that had failed before."""
         self._timer: asyncio.TimerHandle | None = None
         self._is_stopped = False
 
-    def failed(self, error: BaseException) -> None:
-        """A try ended with `error`. Only an outage counts: an event that is at fault itself must reach its end.
+    def failed(self, error: BaseException, *, failed_before: bool = False) -> None:
+        """A try ended with an error. Only an outage counts: an event that is at fault itself must reach its end.
 
-        What says nothing changes nothing: while one event is tried, it is the next one that decides.
+        What says nothing changes nothing: while one event is tried, it is the next one that decides. So it is, a few
+        times, after one that failed before.
+
+        Args:
+            error: what it raised.
+            failed_before: whether it was not the first try of its event.
         """
         if self._is_stopped or self.state is BreakerState.HALTED:
             return
@@ -85,9 +95,11 @@ class Breaker:
             self.worked()
             return
         self._in_a_row += 1
-        if self.state is BreakerState.PROBING or (
-            self.state is BreakerState.CLOSED and self._in_a_row >= _OUTAGES_IN_A_ROW
-        ):
+        if self.state is BreakerState.PROBING:
+            self._doubts += failed_before
+            if not failed_before or self._doubts >= _FAILED_BEFORE_A_PROBE:
+                self._open(error)
+        elif self.state is BreakerState.CLOSED and self._in_a_row >= _OUTAGES_IN_A_ROW:
             self._open(error)
 
     def worked(self) -> None:
@@ -137,6 +149,7 @@ class Breaker:
         self._become(BreakerState.OPEN, f'{reason}; what it needs seems to be out, it is tried again and again')
 
     def _probe(self, reason: str) -> None:
+        self._doubts = 0
         self._become(BreakerState.PROBING, f'{reason}; one event is tried')
 
     def _become(self, state: BreakerState, reason: str) -> None:

@@ -112,7 +112,7 @@ class Settlement:
             # A class of the plugin's own may have forgotten to set it.
             self._finish(work, outcome, getattr(error, 'reason', None) or None)
             return None
-        self._breaker.failed(error)
+        self._breaker.failed(error, failed_before=work.event.attempt > 1)
         if outcome is Outcome.RETRY and self._breaker.state is BreakerState.HALTED:
             # It failed because the handler has stopped, or would only fail again.
             self._suspects_cleared(work)

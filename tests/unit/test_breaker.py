@@ -35,9 +35,9 @@ class Watched:
         self._changed = asyncio.Event()
         self.breaker = Breaker('bell', is_outage=lambda error: isinstance(error, ServerOut), on_change=self._note)
 
-    def fail(self, times: int, error: BaseException | None = None) -> None:
+    def fail(self, times: int, error: BaseException | None = None, *, failed_before: bool = False) -> None:
         for _ in range(times):
-            self.breaker.failed(error or ConnectionError('refused'))
+            self.breaker.failed(error or ConnectionError('refused'), failed_before=failed_before)
 
     @property
     def states(self) -> list[BreakerState]:
@@ -239,6 +239,51 @@ async def test_one_outage_of_the_event_that_is_tried_lets_the_handler_rest_again
     watched.fail(1)
 
     assert watched.states == [OPEN, PROBING, OPEN]
+
+
+@pytest.mark.usefixtures('soon')
+async def test_an_event_that_failed_before_leaves_it_to_the_next_one(watched: Watched) -> None:
+    # Given a handler of which one event is tried
+    watched.fail(5)
+    await watched.until(PROBING)
+
+    # When that fails as it did before, and the next one works
+    watched.fail(1, failed_before=True)
+    watched.breaker.worked()
+
+    # Then the handler goes on
+    assert watched.states == [OPEN, PROBING, CLOSED]
+
+
+@pytest.mark.usefixtures('soon')
+async def test_eight_events_that_failed_before_let_the_handler_rest_again(watched: Watched) -> None:
+    watched.fail(5)
+    await watched.until(PROBING)
+
+    watched.fail(7, failed_before=True)
+    before = list(watched.states)
+    watched.fail(1, failed_before=True)
+
+    assert (before, watched.states) == ([OPEN, PROBING], [OPEN, PROBING, OPEN])
+
+
+@pytest.mark.usefixtures('soon')
+async def test_after_each_pause_as_many_events_that_failed_before_are_tried(watched: Watched) -> None:
+    # Given a handler that rests again after eight of them
+    watched.fail(5)
+    await watched.until(PROBING)
+    watched.fail(8, failed_before=True)
+    await watched.until(PROBING)
+
+    watched.fail(7, failed_before=True)
+
+    assert watched.breaker.state is PROBING
+
+
+async def test_events_that_failed_before_let_the_handler_rest_as_others_do(watched: Watched) -> None:
+    watched.fail(5, failed_before=True)
+
+    assert watched.states == [OPEN]
 
 
 @pytest.mark.usefixtures('soon')

@@ -1790,6 +1790,25 @@ async def test_when_that_one_fails_the_handler_rests_again() -> None:
 
 
 @pytest.mark.usefixtures('soon')
+async def test_where_that_one_failed_before_the_next_one_is_tried() -> None:
+    # Given a handler that is tried with one event
+    server = Server()
+    rig = Rig(await started(server.plugin, retry=AT_ONCE))
+    for number in range(5):
+        rig.give(number)
+    await rig.limited_to(0, 1)
+
+    # When one that failed before fails again, and the next one works
+    rig.give('stubborn', history=make_history())
+    await rig.all_settled()
+    server.is_out = False
+    rig.give('probe')
+
+    # Then the handler goes on without another rest
+    await rig.limited_to(0, 1, None)
+
+
+@pytest.mark.usefixtures('soon')
 async def test_a_try_with_one_event_is_an_attempt() -> None:
     # Given a handler that is tried with one event
     rig = Rig(await started(Server().plugin, retry={**AT_ONCE, 'attempts': 2}))
