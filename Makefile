@@ -49,7 +49,8 @@ thorough: $(VENV)/development.stamp ## run the tests of rules with many more exa
 torture: $(VENV)/development.stamp ## let faults of every kind happen at length (about half an hour)
 	@tools/need-rabbitmq
 	@tools/need-postgresql
-	TORTURE=long $(BIN)/pytest -s -o faulthandler_timeout=1800 tests/torture tests/acceptance/test_collapse.py $(ARGS)
+	TORTURE=long $(BIN)/pytest -s -o faulthandler_timeout=1800 tests/torture \
+		tests/acceptance/test_collapse.py tests/acceptance/test_drain.py $(ARGS)
 
 .PHONY: bench-recovery
 bench-recovery: $(VENV)/development.stamp ## measure how soon events are handled again after a fault

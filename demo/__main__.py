@@ -12,8 +12,9 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,18 +52,20 @@ class _Show:
     events: int
     pause_seconds: float
 
-    async def play(self, send: Send) -> None:
+    async def play(self, send: Send, taken: Callable[[], Awaitable[None]]) -> None:
         """Publish them.
 
         Args:
             send: publishes.
+            taken: waits until the daemon has taken what was published.
         """
         for number, moment in enumerate(self.day, 1):
             said = moment.publication
             await send(said.exchange, said.routing_key, said.headers, said.body)
             await asyncio.sleep(self.pause_seconds)
             if number == self.events:
-                # What was published without confirmation is on its way still, and then in the daemon.
+                await taken()
+                # What was taken last may not be handled yet.
                 await asyncio.sleep(_LAST_SECONDS)
                 return
             if number % _PAGE == 0:
@@ -127,7 +130,7 @@ async def _beside_daemon(node: RabbitmqNode, config: Path, show: _Show) -> int:
     if not ended.done():
         _say(f'wazo-busd run -c {config.relative_to(_RUN.parent)}', f'RabbitMQ on {node.host}:{node.port}')
         async with Publisher(node.host, node.port) as publisher:
-            playing = asyncio.create_task(show.play(publisher.send))
+            playing = asyncio.create_task(show.play(publisher.send, publisher.taken))
             await asyncio.wait([ended, playing], return_when=asyncio.FIRST_COMPLETED)
             if not playing.cancel() and not ended.done():
                 daemon.send_signal(signal.SIGTERM)
@@ -148,7 +151,7 @@ def _in_memory(show: _Show) -> int:
         async def play() -> None:
             _say('wazo-busd, in one process with the publisher', 'the bus is in memory')
             try:
-                await show.play(send)
+                await show.play(send, partial(asyncio.sleep, 0))
             except asyncio.CancelledError:
                 # The daemon has stopped already.
                 return

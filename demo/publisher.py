@@ -4,13 +4,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Self
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 
 from wazo_busd.codec import encode
+from wazo_busd.config import parse_plain
+
+_CONFIG = Path(__file__).with_name('config.yml')
+_LOOK_SECONDS = 0.1
 
 Send = Callable[[str, str, dict[str, Any], dict[str, Any]], Awaitable[None]]
 """Publishes: exchange, routing key, headers, body."""
@@ -49,3 +55,19 @@ class Publisher:
             priority=0,
         )
         await (await self._channel.get_exchange(exchange, ensure=False)).publish(message, routing_key, mandatory=False)
+
+    async def taken(self) -> None:
+        """Wait until nothing that was published here lies in a queue of the daemon any more."""
+        queues = [f'wazo-busd.{handler}' for handler in _handlers()]
+        # On the channel that has published, so that it is behind all that.
+        while any([await self._depth(queue) for queue in queues]):  # noqa: ASYNC110 — a broker must be asked
+            await asyncio.sleep(_LOOK_SECONDS)
+
+    async def _depth(self, queue: str) -> int:
+        declared = await self._channel.declare_queue(queue, passive=True)
+        return declared.declaration_result.message_count or 0
+
+
+def _handlers() -> list[str]:
+    """The handlers of the demonstration."""
+    return list(parse_plain(_CONFIG.read_text('utf-8'))['handlers'])

@@ -284,16 +284,18 @@ class Dispatcher:
             works = [*self._lanes.withdraw_aside(), *self._lanes.withdraw()]
             for work in sorted(works, key=lambda work: work.delivery.tag):
                 self._give_back(work.delivery)
-        elif state is BreakerState.OPEN:
+            return
+        most = {BreakerState.OPEN: 0, BreakerState.PROBING: 1}.get(state)
+        if most == 0:
             self._lanes.pause()
-            self._limit(0, reason)
-            if not self._order_by:
-                for work in self._lanes.withdraw():
-                    self._give_back(work.delivery)
         else:
-            most = 1 if state is BreakerState.PROBING else None
             self._lanes.resume(most)
-            self._limit(most, reason)
+        # To take fewer or more the bus needs another consumer, and what is on its way to the one that it cancels comes
+        # again behind all others (RabbitMQ 3.10, quorum queues). So one with an order is filled, and no more comes.
+        self._limit(None if self._order_by else most, reason)
+        if most == 0 and not self._order_by:
+            for work in self._lanes.withdraw():
+                self._give_back(work.delivery)
 
     def _give_back(self, delivery: Delivery) -> None:
         self._settlement.give_back(delivery)

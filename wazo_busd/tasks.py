@@ -15,3 +15,16 @@ def is_cancelled() -> bool:
     """
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
+
+
+def raise_if_cancelled() -> None:
+    """Raise the cancellation that a library has swallowed; for what waits long.
+
+    `asyncio.wait_for` of Python 3.11, which aiormq calls with every request, gives the result of what it waits for
+    instead of a cancellation that comes with it.
+
+    Raises:
+        asyncio.CancelledError: somebody wants the running task to end.
+    """
+    if is_cancelled():
+        raise asyncio.CancelledError

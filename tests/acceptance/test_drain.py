@@ -13,7 +13,9 @@ from pathlib import Path
 
 from tests.conftest import Broker
 from tests.support import DaemonProcess, Service, eventually_sync, write_config
+from tests.torture.scale import scaled
 
+STOPS = scaled(6, 20)
 SLOW = """
 import asyncio, random
 from wazo_busd.api import handler
@@ -53,13 +55,11 @@ def _has_begun(history: Path, number: int) -> bool:
     return history.read_text().count('begun') >= number
 
 
-async def test_twenty_stops_at_random_moments_lose_nothing_and_run_nothing_twice(
-    broker: Broker, tmp_path: Path
-) -> None:
+async def test_stops_at_random_moments_lose_nothing_and_run_nothing_twice(broker: Broker, tmp_path: Path) -> None:
     config, history = _slow(tmp_path, broker)
     chance = random.Random(20)
 
-    for stop in range(20):
+    for stop in range(STOPS):
         with DaemonProcess(config, tmp_path) as daemon:
             daemon.wait_consuming()
             moment = history.read_text().count('begun') + chance.randrange(1, 200)
@@ -67,11 +67,11 @@ async def test_twenty_stops_at_random_moments_lose_nothing_and_run_nothing_twice
             eventually_sync(partial(_has_begun, history, moment))
             assert daemon.stop() == 0
     with DaemonProcess(config, tmp_path) as daemon:
-        eventually_sync(lambda: history.read_text().count('ended') >= 4000)
+        eventually_sync(lambda: history.read_text().count('ended') >= STOPS * 200)
         daemon.stop()
 
     assert Counter(history.read_text().split('\n')) == Counter(
-        ['', *(f'{what} {number}' for number in range(4000) for what in ('begun', 'ended'))]
+        ['', *(f'{what} {number}' for number in range(STOPS * 200) for what in ('begun', 'ended'))]
     )
 
 

@@ -117,6 +117,8 @@ class Rig:
     ) -> None:
         self.limited: list[int | None] = []
         """What the dispatcher said, one after the other, how many deliveries it takes."""
+        self.reasons: list[str] = []
+        """Why, each time."""
         self.dispatcher = Dispatcher(
             handler, limits or Limits(), limit=self._limit, suspects=suspects, is_outage=is_outage, throttle=throttle
         )
@@ -182,8 +184,14 @@ class Rig:
                 self._limits_said.clear()
                 await self._limits_said.wait()
 
+    @property
+    def rests(self) -> int:
+        """How often the dispatcher has said that what the handler needs is out."""
+        return sum('seems to be out' in reason for reason in self.reasons)
+
     def _limit(self, count: int | None, reason: str) -> None:
         self.limited.append(count)
+        self.reasons.append(reason)
         self._limits_said.set()
 
 

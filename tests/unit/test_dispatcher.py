@@ -1763,16 +1763,16 @@ async def test_where_that_one_needs_nothing_the_next_one_is_tried(order: dict[st
     rig = Rig(await started(server.plugin, **{'retry': AT_ONCE, **order}))
     for number in range(5):
         rig.give(number)
-    await rig.limited_to(0, 1)
+    await until(lambda: rig.dispatcher.breaker.state is BreakerState.PROBING)
 
     # When that needs nothing, and the next one works
     server.is_out = False
     for what in ('unwanted', 'unwanted', 'probe'):
         rig.give(what)
-    await rig.limited_to(0, 1, None)
 
-    # Then the handler goes on
-    assert rig.dispatcher.breaker.state is BreakerState.CLOSED
+    # Then the handler goes on, and has not rested again
+    await until(lambda: rig.dispatcher.breaker.state is BreakerState.CLOSED)
+    assert rig.rests == 1
     await rig.dispatcher.drain(0.0)
 
 
@@ -1831,7 +1831,7 @@ async def test_with_an_order_what_has_not_begun_is_kept_while_the_handler_rests(
     rig = Rig(await started(server.plugin, order_by='data', retry={'backoff': '1h', 'hold': '10m'}))
     for number in range(5):
         rig.give(number)
-    await rig.limited_to(0)
+    await until(lambda: rig.rests == 1)
 
     # When more events come
     for number in range(5):
@@ -1840,6 +1840,22 @@ async def test_with_an_order_what_has_not_begun_is_kept_while_the_handler_rests(
 
     # Then they wait here, and are not tried
     assert (rig.settlements.number, rig.dispatcher.backlog, len(server.tried)) == (0, 10, 5)
+    await rig.dispatcher.drain(0.0)
+
+
+@pytest.mark.usefixtures('soon')
+async def test_with_an_order_the_queue_is_consumed_on_while_the_handler_rests() -> None:
+    # A consumer that takes fewer is another one, and what was on its way to the first comes again behind all others.
+    server = Server()
+    rig = Rig(await started(server.plugin, order_by='data', retry={'backoff': '1h', 'hold': '10m'}))
+    for number in range(5):
+        rig.give(number)
+    await until(lambda: rig.dispatcher.breaker.state is BreakerState.PROBING)
+    server.is_out = False
+    rig.give('probe')
+    await until(lambda: rig.dispatcher.breaker.state is BreakerState.CLOSED)
+
+    assert rig.limited == [None, None, None]
     await rig.dispatcher.drain(0.0)
 
 
@@ -1853,7 +1869,7 @@ async def test_with_an_order_all_is_handled_in_its_order_when_the_server_is_back
     rig = Rig(await started(server.plugin, order_by='data.key', concurrency=3, retry={'attempts': 1000}))
     for number in range(30):
         rig.give({'key': number % 3, 'number': number})
-    await until(lambda: rig.limited.count(0) >= 3)
+    await until(lambda: rig.rests >= 3)
 
     # When it is back
     server.is_out = False
@@ -1883,13 +1899,13 @@ async def test_with_an_order_one_event_at_a_time_is_tried_while_the_server_may_b
     rig = Rig(await started(ring, order_by='data', concurrency=8, retry={'backoff': '1h', 'hold': '10m'}))
     for number in range(5):
         rig.give(number)
-    await rig.limited_to(0)
+    await until(lambda: rig.rests == 1)
     for number in range(100, 140):
         rig.give(number)
     most[:] = [0]
 
     # When it is tried again several times
-    await until(lambda: rig.limited.count(0) >= 4)
+    await until(lambda: rig.rests >= 4)
 
     # Then no two of them ran at a time
     assert max(most) == 1

@@ -28,7 +28,7 @@ from wazo_busd.amqp.transport import Transport
 from wazo_busd.bus import NOT_STARTED, ConsumerState, ConsumerStatus
 from wazo_busd.delivery import Accept, Lost
 from wazo_busd.errors import BusError
-from wazo_busd.tasks import is_cancelled
+from wazo_busd.tasks import is_cancelled, raise_if_cancelled
 from wazo_busd.topology import HandlerQueue
 
 _TAG = 'wazo-busd'
@@ -95,9 +95,6 @@ class Consumer:
         """Why there is a limit."""
         self._told = asyncio.Event()
         """Set when it is to take more or less than before."""
-        self._at_rest = asyncio.Event()
-        """Set while nothing can come."""
-        self._at_rest.set()
 
     def connect(self, link: Link) -> None:
         """Begin to consume over a connection."""
@@ -115,24 +112,24 @@ class Consumer:
 
     def limit(self, count: int | None, reason: str) -> None:
         """Take no more than `count` deliveries at a time from soon on; `None` is the prefetch, 0 is none."""
-        if (count, reason) != (self._limit, self._reason):
-            self._limit, self._reason = count, reason
+        self._reason = reason
+        if count != self._limit:
+            self._limit = count
             self._told.set()
+        elif self.status.state in (ConsumerState.CONSUMING, ConsumerState.PAUSED):
+            self._become(self.status.state, reason)
 
     async def cancel(self) -> None:
-        """Take no more deliveries; when this returns, the last one has come."""
+        """Take no more deliveries; when this returns, the last one has come.
+
+        The broker's consumer lives until the channel is closed: what is on its way to one that is cancelled comes again
+        behind all others (RabbitMQ 3.10, quorum queues), and in its place when its channel is closed. What still comes
+        is left unread.
+        """
         self._wanted = False
         self._told.set()
         self._become(ConsumerState.CANCELLED)
         if self._acknowledger is None:
-            await self.disconnect()
-            return
-        try:
-            async with asyncio.timeout(_CANCEL_SECONDS):
-                await self._at_rest.wait()
-        except TimeoutError:
-            # Without the channel nothing more can come.
-            log.debug('cancel_failed', handler=self.queue.handler)
             await self.disconnect()
 
     async def hand(self, exchange: str, routing_key: str, body: bytes, name: str) -> None:
@@ -202,6 +199,7 @@ class Consumer:
         """Declare, consume, and return when the broker ends it."""
         queue, count = await self._declarer.declare_queue(channel, self.queue)
         self._gaps.seen(count)
+        raise_if_cancelled()
         if self._accept is None:
             self._become(ConsumerState.WAITING, NOT_STARTED)
             await asyncio.wait([asyncio.ensure_future(channel.closing)])
@@ -229,7 +227,6 @@ class Consumer:
             ended[1].cancel()
             acknowledger.close()
             self._acknowledger = None
-            self._at_rest.set()
             if self._lost is not None:
                 # Before the next channel brings the same events again.
                 self._lost(acknowledger)
@@ -257,15 +254,12 @@ class Consumer:
                 await channel.basic_qos(prefetch_count=count)
                 if self._told.is_set():
                     continue
-                self._at_rest.clear()
                 tap(tag)
                 await _consume(channel, queue, tag, ordinary)
-            else:
-                self._at_rest.set()
             if self._wanted:
                 self._become(ConsumerState.CONSUMING if count else ConsumerState.PAUSED, self._reason)
             await self._until_told(acknowledger, ended, most // 2 if count < most // 2 else None)
-            if count and not any(each.done() for each in ended):
+            if count and self._wanted and not any(each.done() for each in ended):
                 await channel.basic_cancel(tag, timeout=_CANCEL_SECONDS)
 
     async def _until_told(
@@ -280,7 +274,9 @@ class Consumer:
 
         Raises:
             _Recycled: something has waited here for so long that the broker would soon end the channel for it.
+            asyncio.CancelledError: the consumer was disconnected while it asked the broker for something.
         """
+        raise_if_cancelled()
         told = asyncio.create_task(self._told.wait())
         try:
             while not (told.done() or any(each.done() for each in ended)):
@@ -297,8 +293,8 @@ class Consumer:
     def _deliver(
         self, accept: Accept, acknowledger: ChannelAcknowledger, transport: Transport, cuts: list[Cut]
     ) -> None:
-        if acknowledger is not self._acknowledger:
-            # The channel is being closed, and the broker gives these out again.
+        if acknowledger is not self._acknowledger or not self._wanted:
+            # The channel is being closed, or soon will be, and the broker gives these out again.
             return
         now = time.time()
         self._gaps.came(len(cuts), sum([cut.size for cut in cuts]))

@@ -13,7 +13,7 @@ from aiormq.abc import AbstractChannel
 
 from wazo_busd.amqp.connection import Link
 from wazo_busd.amqp.declaration import Declarer
-from wazo_busd.tasks import is_cancelled
+from wazo_busd.tasks import is_cancelled, raise_if_cancelled
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -40,6 +40,7 @@ class HubWatch:
     async def run(self) -> None:
         """Look every few seconds, until cancelled."""
         while True:
+            raise_if_cancelled()
             await asyncio.sleep(EVERY_SECONDS)
             try:
                 await self.look(upstreams=True)

@@ -13,7 +13,7 @@ from functools import partial
 import structlog
 
 from wazo_busd.amqp.connection import Link, close_channel
-from wazo_busd.tasks import is_cancelled
+from wazo_busd.tasks import is_cancelled, raise_if_cancelled
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -41,6 +41,7 @@ class Probe:
     async def run(self) -> None:
         """Probe until the broker does not answer; then drop the connection and return."""
         while True:
+            raise_if_cancelled()
             silence = time.monotonic() - self._link.transport.heard_at
             if silence < _SILENCE_SECONDS or not self._needed():
                 await asyncio.sleep(_SILENCE_SECONDS - silence if silence < _SILENCE_SECONDS else _SILENCE_SECONDS)

@@ -24,7 +24,7 @@ from wazo_busd.amqp.connection import Link, connect
 from wazo_busd.amqp.probe import Probe, ask
 from wazo_busd.config import BusConfig
 from wazo_busd.errors import BusError
-from wazo_busd.tasks import is_cancelled
+from wazo_busd.tasks import is_cancelled, raise_if_cancelled
 
 _STEADY_SECONDS = 5.0
 _FRAME_OVERHEAD = 64
@@ -143,6 +143,7 @@ class Publisher:
             while not lost.done():
                 began = time.monotonic()
                 self._channel = await link.open_channel(confirms=True)
+                raise_if_cancelled()
                 self._ready.set()
                 closed = asyncio.ensure_future(self._channel.closing)
                 await asyncio.wait([lost, closed], return_when=asyncio.FIRST_COMPLETED)

@@ -19,7 +19,7 @@ from wazo_busd.amqp.hub_watch import EVERY_SECONDS, HubWatch
 from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.amqp.probe import Probe
 from wazo_busd.bus import Gap
-from wazo_busd.tasks import is_cancelled
+from wazo_busd.tasks import is_cancelled, raise_if_cancelled
 from wazo_busd.topology import HandlerQueue
 
 _RENEWAL_SECONDS = 86_400.0
@@ -149,6 +149,7 @@ class Upkeep:
     async def _renew(self, link: Link) -> None:
         """Declare the queues anew every day: only that, or a consumer, keeps one that expires."""
         while True:
+            raise_if_cancelled()
             await asyncio.sleep(_RENEWAL_SECONDS)
             await self._declare_all(link)
 
@@ -160,12 +161,14 @@ class Upkeep:
             if not wanted <= declared:
                 await self._declarer.declare_delays(link, wanted - declared)
                 declared |= wanted
+            raise_if_cancelled()
             await self._delays_wanted.wait()
             self._delays_wanted.clear()
 
     async def _watch_queues(self, link: Link) -> None:
         """See now and then how full the queues are whose handlers are behind, and note that we are here."""
         while True:
+            raise_if_cancelled()
             self._ledger.touch()
             await asyncio.sleep(_WATCH_SECONDS)
             for consumer in [each for each in self._consumers.values() if each.is_behind]:
