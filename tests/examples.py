@@ -16,7 +16,7 @@ def choose() -> None:
     """Make all that follows try as many."""
     settings.register_profile(
         _PROFILE,
-        max_examples=examples(50),
+        max_examples=examples(30),
         # Nothing about time is asserted: a machine that is busy with something else is no mistake.
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow],
