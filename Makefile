@@ -11,9 +11,10 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 PYTHON ?=
 SOURCES := wazo_busd plugins tools demo tests bench
-# As many processes as there are processors, each with a broker of its own; the tests of a file share what they need.
+# One process more than there are processors, each with a broker of its own, for which many tests wait; the tests of a file
+# share what they need.
 # Who hangs is ended with where it hung (faulthandler_timeout), and nobody takes up what hangs again.
-WORKERS := -n auto --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+WORKERS := -n $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 EXTRAS := --extra mail --extra notify
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host

@@ -180,7 +180,9 @@ def _write_config(bus: str) -> Path:
     for plugin in (_HERE / 'plugins.d').glob('*.py'):
         shutil.copyfile(plugin, _RUN / 'plugins.d' / plugin.name)
     (_RUN / 'conf.d').mkdir()
-    (_RUN / 'conf.d' / 'run.yml').write_text(f'state_dir: {_RUN / "state"}\n{bus}\n')
+    (_RUN / 'conf.d' / 'run.yml').write_text(
+        f'state_dir: {_RUN / "state"}\nhttp: {{listen: off, socket: off}}\n{bus}\n'
+    )
     return config
 
 

@@ -259,10 +259,12 @@ def write_config(directory: Path, broker: Broker, handlers: str, **top: str) -> 
     directory.mkdir(exist_ok=True)
     (directory / 'plugins.d').mkdir(exist_ok=True)
     lines = [f'{key}: {value}' for key, value in top.items()]
+    # Several daemons run beside each other.
+    http = [] if 'http' in top else ['http: {listen: off, socket: off}']
     if 'bus' not in top:
         lines.append(f'bus: {{host: {broker.host}, port: {broker.port}, vhost: {broker.vhost}}}')
     text = '\n'.join(
-        [*lines, 'state_dir: state', 'plugin_dirs: [plugins.d]', 'handlers:', indent(dedent(handlers), '  ')]
+        [*lines, 'state_dir: state', 'plugin_dirs: [plugins.d]', *http, 'handlers:', indent(dedent(handlers), '  ')]
     )
     path = directory / 'config.yml'
     path.write_text(text)

@@ -128,7 +128,12 @@ class Advice:
         return tuple(name for name in near if self._got(name))
 
     def _twice(self, handler: Handler) -> Iterator[Problem]:
-        """Two items that bring the same event, or one happening as two events."""
+        """Two items that bring the same event, or one happening as two events.
+
+        A plugin that declares both knows why.
+        """
+        if not handler.config.match:
+            return
         got = {item: {entry.name: entry for entry in self._got(item)} for item in handler.match.items}
         for one, other in combinations(got, 2):
             spare, wide = (one, other) if self._covers(other, one) and not self._covers(one, other) else (other, one)

@@ -10,12 +10,15 @@ async def ring_the_bell(event: Event, context) -> None:
 """
 
 from wazo_busd.burst import Burst
+from wazo_busd.catalogue import event_names
 from wazo_busd.codec import encode as encode_json
 from wazo_busd.conditions import Field
 from wazo_busd.config import Duration, Size
 from wazo_busd.context import Context
 from wazo_busd.errors import Discard, Permanent, Retry, Stop
 from wazo_busd.event import Event
+from wazo_busd.fact import Fact
+from wazo_busd.figure import Figure
 from wazo_busd.guard import Guard, Network
 from wazo_busd.language import (
     ChatText,
@@ -28,7 +31,11 @@ from wazo_busd.language import (
     Text,
     TextOption,
     UrlText,
+    is_emergency,
+    phone,
+    phone_kind,
 )
+from wazo_busd.meter import Counter, Histogram, Meter
 from wazo_busd.options import BaseOptions
 from wazo_busd.outcome import Outcome
 from wazo_busd.plugin import Preview, handler
@@ -40,16 +47,21 @@ __all__ = [
     'Burst',
     'ChatText',
     'Context',
+    'Counter',
     'Destination',
     'Discard',
     'Duration',
     'Event',
+    'Fact',
     'Field',
+    'Figure',
     'Guard',
     'HeaderText',
+    'Histogram',
     'HtmlText',
     'JsonText',
     'MarkdownText',
+    'Meter',
     'Network',
     'Outcome',
     'Permanent',
@@ -63,6 +75,10 @@ __all__ = [
     'UrlText',
     'encode_json',
     'escape',
+    'event_names',
     'handler',
+    'is_emergency',
+    'phone',
+    'phone_kind',
     'retry_after',
 ]

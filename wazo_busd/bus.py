@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol
 
+from wazo_busd.config import Config
 from wazo_busd.delivery import Accept, Lost
 from wazo_busd.topology import HandlerQueue
 
@@ -34,10 +36,23 @@ class ConsumerStatus:
     Attributes:
         state: whether it is being consumed.
         detail: what keeps it from being consumed, and the cure; `''` where nothing does.
+        since: since when that is so, on the monotonic clock.
     """
 
     state: ConsumerState
     detail: str = ''
+    since: float = field(default_factory=time.monotonic, compare=False)
+
+
+def consuming_seconds(status: ConsumerStatus | None) -> float:
+    """For how many seconds a queue has been consumed without interruption; 0 while it is not.
+
+    Args:
+        status: how it fares; `None` for one that nobody knows.
+    """
+    if status is None or status.state is not ConsumerState.CONSUMING:
+        return 0.0
+    return time.monotonic() - status.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,3 +157,16 @@ class Bus(Protocol):
 
     def status(self) -> BusStatus:
         """How the bus fares now."""
+
+
+class MakeBus(Protocol):
+    """Makes the bus that the configuration asks for."""
+
+    def __call__(self, config: Config, on_change: Callable[[], None], on_gap: Callable[[Gap], None]) -> Bus:
+        """Make it.
+
+        Args:
+            config: the configuration.
+            on_change: called by the bus when its status is another.
+            on_gap: told by the bus of a time in which events can have been lost.
+        """

@@ -5,12 +5,15 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from wazo_busd.fact import Fact
 from wazo_busd.language import Surroundings
+from wazo_busd.meter import Meter
 from wazo_busd.route import Route
 from wazo_busd.work import Work, current_work
 
@@ -19,8 +22,8 @@ if TYPE_CHECKING:
     import structlog
 
 
-Emit = Callable[[str, Any, str | None, Work | None], Awaitable[None]]
-"""Publishes a derived event: name, data, routing key, and the work that causes it."""
+Emit = Callable[[str, Any, str | None, Work | Fact | None], Awaitable[None]]
+"""Publishes a derived event: name, data, routing key, and the work that causes it or the fact that it announces."""
 
 
 _LEAST_SECRET = 4
@@ -41,6 +44,8 @@ class Context:
         guarded: gives the session of a route.
         concurrency: how many events the handler can have at a time.
         secrets: what the configuration has from files and credentials.
+        meter: what the handler counts with.
+        consuming_seconds: tells for how long events have come without interruption.
     """
 
     def __init__(
@@ -56,12 +61,17 @@ class Context:
         guarded: Callable[[Route], aiohttp.ClientSession] | None = None,
         concurrency: int = 1,
         secrets: Iterable[str] = (),
+        meter: Meter | None = None,
+        consuming_seconds: Callable[[], float] = lambda: math.inf,
     ) -> None:
         self.name = name
         self.options = options
         self.log = log
         self.surroundings = surroundings or Surroundings()
         self.concurrency = concurrency
+        self.meter = meter or Meter()
+        """What can be counted with and shown, for whoever measures the host."""
+        self._consuming_seconds = consuming_seconds
         self._http = http
         self._guarded = guarded
         self._secrets = sorted((each for each in secrets if len(each) >= _LEAST_SECRET), key=len, reverse=True)
@@ -117,6 +127,14 @@ class Context:
             )
         )
 
+    @property
+    def consuming_seconds(self) -> float:
+        """For how many seconds the handler's queue has been consumed without interruption; 0 while it is not.
+
+        Who takes it for news that no event has come asks this first: events may be waiting.
+        """
+        return self._consuming_seconds()
+
     def concealed(self, text: str) -> str:
         """`text` without what the configuration has from files and credentials: for what a server has answered."""
         for secret in self._secrets:
@@ -129,17 +147,20 @@ class Context:
         self._state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
         return self._state_dir
 
-    def emit(self, name: str, data: Any, *, routing_key: str | None = None) -> Awaitable[None]:
+    def emit(
+        self, name: str, data: Any, *, routing_key: str | None = None, fact: Fact | None = None
+    ) -> Awaitable[None]:
         """Publish a derived event on the hub, where any handler can match it.
 
         In an `async` method, await it: it is done when the broker has confirmed. In a plain method, which runs in a
         thread, it has been confirmed when the call returns. Its identity follows from the event that caused it, so that
-        the same fact, derived twice, has one id.
+        the same fact, derived twice, has one id. What follows from several events has a `fact` instead.
 
         Args:
             name: the name of the event, `busd.` first, as in `busd.call.missed`.
             data: what it says; anything that JSON can hold.
             routing_key: the key to publish with; the name if `None`.
+            fact: what it is known by, and whom it concerns; if `None`, that follows from the event that is handled.
 
         Raises:
             ValueError: the name does not begin with `busd.`.
@@ -147,15 +168,15 @@ class Context:
         """
         if not name.startswith('busd.'):
             raise ValueError(f'a derived event is called busd.…, not {name!r}')
-        publishing = self._publish(name, data, routing_key, current_work.get())
+        publishing = self._publish(name, data, routing_key, fact or current_work.get())
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             return _Confirmed(asyncio.run_coroutine_threadsafe(publishing, self._loop).result())
         return publishing
 
-    async def _publish(self, name: str, data: Any, routing_key: str | None, work: Work | None) -> None:
-        await self._emit(name, data, routing_key, work)
+    async def _publish(self, name: str, data: Any, routing_key: str | None, cause: Work | Fact | None) -> None:
+        await self._emit(name, data, routing_key, cause)
 
 
 class _Confirmed:

@@ -6,48 +6,40 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import structlog
 
-from wazo_busd import __version__, logs, roster
+from wazo_busd import __version__, logs, reload
 from wazo_busd.announcements import GAP, Announcements
-from wazo_busd.bus import Bus, ConsumerState, Gap
+from wazo_busd.bus import Bus, Gap, MakeBus, consuming_seconds
 from wazo_busd.codec import Limits
-from wazo_busd.config import Config, Configuration, load
+from wazo_busd.config import Config, Configuration, state_dir
 from wazo_busd.context import Context
+from wazo_busd.control import Control
 from wazo_busd.emission import emitter
 from wazo_busd.errors import ConfigurationError, Problem, in_order
+from wazo_busd.figure import Figure
 from wazo_busd.gathering import left_behind
 from wazo_busd.handler import Handler
 from wazo_busd.http import SharedSession, is_outage
+from wazo_busd.instruments import Instruments
 from wazo_busd.lookout import Lookout
 from wazo_busd.notify import Notifier
+from wazo_busd.own_figures import own_figures
 from wazo_busd.post import Post
 from wazo_busd.retry import RetryPolicy
 from wazo_busd.roster import Roster
+from wazo_busd.status import DaemonStatus, handlers_of
 from wazo_busd.suspects import Suspects
-from wazo_busd.threads import Threads
 from wazo_busd.topology import Hub
 
 T = TypeVar('T')
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-class MakeBus(Protocol):
-    """Makes the bus that the configuration asks for."""
-
-    def __call__(self, config: Config, on_change: Callable[[], None], on_gap: Callable[[Gap], None]) -> Bus:
-        """Make it.
-
-        Args:
-            config: the configuration.
-            on_change: called by the bus when its status is another.
-            on_gap: told by the bus of a time in which events can have been lost.
-        """
 
 
 class Daemon:
@@ -77,13 +69,17 @@ class Daemon:
         self._ending: asyncio.Task[None] | None = None
         """The end of those that a reload takes away."""
         self._announcements = Announcements()
+        self._instruments = Instruments(self._figures, Control(self))
+        self._since = time.time()
+        self._paused: set[str] = set()
+        """Handlers that a person has paused. They stay so when they are begun anew."""
         self._broken: dict[str, str] = {}
         """Handlers whose plugin cannot be imported, with the reason."""
         self._bus: Bus
         self._bus_task: asyncio.Task[None] | None = None
         self._watchdog: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
-        self._reloading = asyncio.Event()
+        self._reloading = reload.Reload()
 
     async def run(self, configuration: Configuration, names: Roster) -> None:
         """Run until a signal says stop.
@@ -108,17 +104,45 @@ class Daemon:
                 post.hurry()
         self._stopping.set()
 
-    def reload(self) -> None:
-        """Read the configuration again."""
-        self._reloading.set()
+    async def reread(self) -> Sequence[Problem]:
+        """See `wazo_busd.control.Controlled.reread`."""
+        return await self._reloading.result()
+
+    def status(self) -> DaemonStatus:
+        """See `wazo_busd.control.Controlled.status`."""
+        bus = self._bus.status()
+        plugins = {name: each.plugin for name, each in self._config.handlers.items()}
+        # In the midst of a reload some are gone from the configuration already.
+        broken = {name: (plugins.get(name, ''), why) for name, why in self._broken.items()}
+        handlers = handlers_of(bus, self._posts, broken)
+        return DaemonStatus(self._since, bus.connected, bus.summary, handlers, self._stopping.is_set())
+
+    def pausable(self) -> Collection[str]:
+        """See `wazo_busd.control.Controlled.pausable`."""
+        return {*self._posts, *self._broken}
+
+    def pause(self, handler: str, *, is_paused: bool) -> None:
+        """See `wazo_busd.control.Controlled.pause`."""
+        (self._paused.add if is_paused else self._paused.discard)(handler)
+        log.info('handler_paused' if is_paused else 'handler_resumed', handler=handler)
+        post = self._posts.get(handler)
+        if post is not None:
+            post.pause(is_paused=is_paused)
+        self._tell_status()
+
+    def log_from(self, level: str) -> None:
+        """See `wazo_busd.control.Controlled.log_from`."""
+        self._level, self._debug = level, False
+        logs.configure(level)
+        log.info('log_level', level=level)
 
     async def _start(self, configuration: Configuration, names: Roster) -> None:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self.reload)
+        loop.add_signal_handler(signal.SIGHUP, self._reloading.ask)
         log.info('starting', version=__version__, config=str(self._path))
-        problems = _state_dir_problems(configuration)
+        problems = state_dir.made(configuration)
         if problems:
             raise ConfigurationError(problems)
         self._suspects = Suspects(configuration.config.state_dir)
@@ -132,7 +156,7 @@ class Daemon:
     async def _serve(self) -> None:
         """Until a signal says stop, or the bus fails in a way that nobody thought of."""
         while not self._stopping.is_set():
-            waiting = [asyncio.create_task(each.wait()) for each in (self._stopping, self._reloading)]
+            waiting = [asyncio.create_task(each.wait()) for each in (self._stopping, self._reloading.asked)]
             bus = [self._bus_task] if self._bus_task else []
             await asyncio.wait([*waiting, *bus], return_when=asyncio.FIRST_COMPLETED)
             for signalled in waiting:
@@ -140,9 +164,8 @@ class Daemon:
             if bus and bus[0].done():
                 bus[0].result()
                 raise RuntimeError('the bus ended by itself')
-            if self._reloading.is_set():
-                self._reloading.clear()
-                await self._reload()
+            if self._reloading.asked.is_set():
+                await self._reloading.run(self._reload())
 
     async def _drain(self) -> None:
         """Take nothing new, finish what was taken."""
@@ -155,29 +178,32 @@ class Daemon:
 
     async def _stop(self) -> None:
         await self._close_bus()
+        await self._instruments.close()
         await self._http.close()
         if self._watchdog is not None:
             self._watchdog.cancel()
         self._notifier.status('stopped')
         log.info('stopped')
 
-    async def _reload(self) -> None:
-        """Change what changed; keep everything if anything is wrong."""
+    async def _reload(self) -> Sequence[Problem]:
+        """Change what changed; keep everything if anything is wrong, and say what."""
         self._notifier.reloading()
         try:
-            read = await self._unless_stopping(asyncio.create_task(self._read_again(), name='reload'))
-        except Exception:
+            read = await self._unless_stopping(asyncio.create_task(reload.read(self._path), name='reload'))
+        except Exception as error:
             # Whatever a plugin's code has done to the import: the daemon lives on.
             log.exception('reload_refused', effect='the daemon goes on with what it has')
             self._notifier.ready()
-            return
+            return [
+                Problem(f'the configuration cannot be read: {type(error).__name__}', hint='journalctl -u wazo-busd')
+            ]
         if read is None:
-            return
+            return [Problem('the daemon stops')]
         configuration, names = read
         problems = [*configuration.problems, *names.problems]
         # A plugin that was broken before is no reason to refuse what else has changed.
         problems += [problem for problem in names.failures if problem.handler not in self._broken]
-        problems += [] if problems else _state_dir_problems(configuration)
+        problems += [] if problems else state_dir.made(configuration)
         if problems:
             for problem in in_order(problems):
                 log.error('configuration_problem', problem=str(problem))
@@ -191,23 +217,7 @@ class Daemon:
             await self._apply(configuration, names)
         self._notifier.ready()
         self._tell_status()
-
-    async def _read_again(self) -> tuple[Configuration, Roster]:
-        """Read the configuration and load its plugins in a thread, which hangs instead of the loop if one of them does.
-
-        A plugin's code is imported there too: it may raise anything, and take any time.
-        """
-
-        def read(path: Path) -> tuple[Configuration, Roster]:
-            configuration = load(path)
-            return configuration, roster.call(configuration)
-
-        threads = Threads('reload', 1)
-        try:
-            found: tuple[Configuration, Roster] = await threads.run(read, self._path)
-            return found
-        finally:
-            threads.close()
+        return in_order(problems)
 
     async def _unless_stopping(self, task: asyncio.Task[T]) -> T | None:
         """What a task gives; `None`, and the task goes on, if a signal says stop before it ends."""
@@ -232,6 +242,7 @@ class Daemon:
             # Those that end go on to do so beside the others, which the drain ends at once.
             return
         self._config = new
+        self._paused &= set(new.handlers)
         if not same_bus:
             await self._close_bus()
             self._bus = self.lookout.bus = self._make_bus(new, self._tell_status, self._on_gap)
@@ -245,6 +256,7 @@ class Daemon:
             self._posts[name].begin()
         await self._bus.keep_only({name for name, handler in new.handlers.items() if handler.enabled})
         self._tell_left(new)
+        await self._instruments.apply(new.http)
         log.info('configuration_applied', kept=' '.join(sorted(kept)), begun=' '.join(sorted(begun)))
 
     def _tell_left(self, config: Config) -> None:
@@ -273,6 +285,8 @@ class Daemon:
                 emit=emitter(bus.publish),
                 state_dir=config.state_dir / 'handlers' / handler.name,
                 surroundings=handler.surroundings,
+                meter=self._instruments.meter(handler.name),
+                consuming_seconds=lambda: consuming_seconds(bus.status().consumers.get(handler.name)),
             )
 
         limits = Limits(size=config.bus.max_body_size, depth=config.bus.max_depth)
@@ -286,6 +300,7 @@ class Daemon:
             suspects=self._suspects,
             is_outage=is_outage,
             state_dir=config.state_dir,
+            is_paused=handler.name in self._paused,
         )
 
     def _on_gap(self, gap: Gap) -> None:
@@ -300,6 +315,12 @@ class Daemon:
         await asyncio.gather(*(post.end(self._config.drain_timeout) for post in posts))
         for post in posts:
             self._leaving.remove(post)
+            self._instruments.forget(post.handler.name)
+
+    def _figures(self) -> Iterator[Figure]:
+        """What there is to measure of the daemon itself."""
+        started = {name: post.dispatcher for name, post in self._posts.items() if post.dispatcher is not None}
+        return own_figures(self._bus.status(), started, self._broken)
 
     async def _close_bus(self) -> None:
         await self._announcements.close()
@@ -317,23 +338,4 @@ class Daemon:
     def _tell_status(self) -> None:
         if self._bus_task is None or self._stopping.is_set():
             return
-        status = self._bus.status()
-        consuming = sum(each.state is ConsumerState.CONSUMING for each in status.consumers.values())
-        parts = [status.summary, f'{consuming} of {len(self._posts) + len(self._broken)} handlers consume']
-        parts += [f'{name}: {each.detail}' for name, each in status.consumers.items() if each.detail]
-        parts += [f'{name}: {reason}' for name, reason in self._broken.items()]
-        self._notifier.status('; '.join(parts))
-
-
-def _state_dir_problems(configuration: Configuration) -> list[Problem]:
-    """Make the state directory, and say what keeps it from being used."""
-    path = configuration.config.state_dir
-    try:
-        path.mkdir(mode=0o750, parents=True, exist_ok=True)
-        probe = path / '.writable'
-        probe.write_bytes(b'')
-        probe.unlink()
-    except OSError as error:
-        hint = 'name a directory that this user can write, as in state_dir: /var/lib/wazo-busd'
-        return [configuration.document.problem(('state_dir',), f'{path} cannot be used: {error.strerror}', hint)]
-    return []
+        self._notifier.status(self.status().line())

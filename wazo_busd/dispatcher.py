@@ -6,19 +6,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import structlog
 
 from wazo_busd.breaker import Breaker, BreakerState, never
-from wazo_busd.burst import EXCHANGE, burst_of
-from wazo_busd.codec import Limits, decode
+from wazo_busd.codec import Limits
 from wazo_busd.conditions import Refusal
 from wazo_busd.delivery import Acknowledger, Delivery
 from wazo_busd.errors import HandlerCrashed
-from wazo_busd.event import Event
 from wazo_busd.gatherer import Gatherer, Hand
 from wazo_busd.gathering import Gathering
 from wazo_busd.handler import Handler
@@ -29,7 +26,7 @@ from wazo_busd.settlement import Settlement
 from wazo_busd.suspects import MOST_CRASHES, Suspects
 from wazo_busd.throttle import Throttle
 from wazo_busd.tries import Tries
-from wazo_busd.work import Call, Work
+from wazo_busd.work import Call, Work, event_of, lane_of
 
 _CUT_GRACE_SECONDS = 1.0
 _EARLY_SECONDS = 0.5
@@ -81,6 +78,8 @@ class Dispatcher:
         self._gatherer: Gatherer | None = None
         self._order_by = tuple(handler.config.order_by.split('.')) if handler.config.order_by else ()
         self._is_resting = False
+        self._reason = ''
+        self._pause = ''
         self._hurried = asyncio.Event()
 
     async def gather(self, files: Gathering, hand: Hand) -> Gatherer:
@@ -126,6 +125,15 @@ class Dispatcher:
         for delivery in dropped:
             self._settlement.close(delivery, Outcome.INTERRUPTED)
         self._repeats.lost(acknowledger, dropped)
+
+    def pause(self, reason: str) -> None:
+        """Begin nothing more, for as long as somebody wants it so. What has begun goes on, its tries in place too.
+
+        Args:
+            reason: why, for the status; `''` goes on.
+        """
+        self._pause = reason
+        self._take_as_much_as_is_wanted()
 
     async def drain(self, timeout_seconds: float) -> None:
         """Finish what runs, give back what has not begun or waits for its next try, take nothing new.
@@ -199,7 +207,7 @@ class Dispatcher:
 
     def _begin(self, delivery: Delivery) -> None:
         try:
-            event = self._decode(delivery)
+            event = event_of(delivery, self._limits)
         except Exception as error:  # noqa: BLE001 — all but Undecodable are mistakes of ours; the event is kept
             self._settlement.give_up(delivery, error, attempts=0)
             return
@@ -219,7 +227,7 @@ class Dispatcher:
 
     def _line_up(self, work: Work) -> None:
         """Let an event wait for its turn."""
-        delivery, key = work.delivery, self._key(work.event) if self._order_by else None
+        delivery, key = work.delivery, lane_of(work.event, self._order_by) if self._order_by else None
         work.in_lane = key is not None
         if delivery.redelivered and self._suspects.any:
             work.is_suspect = self._suspects.crashes(self.handler.name, delivery.identity) > 0
@@ -230,40 +238,6 @@ class Dispatcher:
         self.counts.gathered += 1
         self._settlement.close(work.delivery, Outcome.DONE)
         log.debug('event_gathered', event_name=work.event.name, handler=self.handler.name, event_id=work.event.id)
-
-    def _decode(self, delivery: Delivery) -> Event:
-        history = delivery.history
-        if history is not None and delivery.exchange == EXCHANGE:
-            return burst_of(
-                delivery.body,
-                size=delivery.size,
-                redelivered=delivery.redelivered,
-                attempt=history.attempts + 1,
-                id=history.event_id,
-                limits=self._limits,
-            )
-        return decode(
-            delivery.body,
-            size=delivery.size,
-            headers=delivery.properties.headers,
-            routing_key=delivery.routing_key,
-            exchange=delivery.exchange,
-            received_at=delivery.received_at,
-            redelivered=delivery.redelivered,
-            attempt=history.attempts + 1 if history else 1,
-            id=history.event_id if history else None,
-            limits=self._limits,
-        )
-
-    def _key(self, event: Event) -> Hashable | None:
-        """The lane of an event: the value of the field `order_by`, if it is one that can be compared."""
-        value: Any = getattr(event, self._order_by[0])
-        for part in self._order_by[1:]:
-            value = value.get(part) if isinstance(value, Mapping) else None
-        if not isinstance(value, (str, int, float, bool)):
-            return None
-        # NaN is never equal to itself, and would be a lane of its own each time.
-        return 'NaN' if value != value else value
 
     def _cancel(self, work: Work) -> None:
         """Cancel the call of some work."""
@@ -276,23 +250,30 @@ class Dispatcher:
 
     def _on_breaker(self, state: BreakerState, reason: str) -> None:
         """Let the queue rest, or not, as the breaker says."""
-        self._is_resting = state in (BreakerState.OPEN, BreakerState.HALTED)
+        self._reason = reason
+        self._take_as_much_as_is_wanted()
+
+    def _take_as_much_as_is_wanted(self) -> None:
+        """Take as much as the breaker lets through, and nothing while somebody wants a pause."""
+        state = self.breaker.state
         if state is BreakerState.HALTED:
+            self._is_resting = True
             self._lanes.pause()
-            self._limit(0, reason)
+            self._limit(0, self._reason)
             # That may last for days: nothing stays here, also of what has an order.
             works = [*self._lanes.withdraw_aside(), *self._lanes.withdraw()]
             for work in sorted(works, key=lambda work: work.delivery.tag):
                 self._give_back(work.delivery)
             return
-        most = {BreakerState.OPEN: 0, BreakerState.PROBING: 1}.get(state)
+        most = 0 if self._pause else {BreakerState.OPEN: 0, BreakerState.PROBING: 1}.get(state)
+        self._is_resting = most == 0
         if most == 0:
             self._lanes.pause()
         else:
             self._lanes.resume(most)
         # To take fewer or more the bus needs another consumer, and what is on its way to the one that it cancels comes
         # again behind all others (RabbitMQ 3.10, quorum queues). So one with an order is filled, and no more comes.
-        self._limit(None if self._order_by else most, reason)
+        self._limit(None if self._order_by else most, self._pause or self._reason)
         if most == 0 and not self._order_by:
             for work in self._lanes.withdraw():
                 self._give_back(work.delivery)

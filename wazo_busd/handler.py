@@ -104,7 +104,7 @@ class Handler:
         # Functions and classes are equal only if they are the same: code that was imported again is another.
         if (self.name, self.config, self.plugin) != (other.name, other.config, other.plugin):
             return False
-        asks = self.config.when is not None or self.surroundings.placements
+        asks = self.config.when is not None or self.surroundings.placements or self.plugin.reads_surroundings
         return self._hours() == other._hours() and (not asks or self.surroundings == other.surroundings)
 
     async def start(self, context: Context) -> None:

@@ -86,6 +86,11 @@ class Plugin:
         return tuple(dict.fromkeys(pattern for method in self.methods for pattern in method.match))
 
     @property
+    def reads_surroundings(self) -> bool:
+        """Whether it reads names and region of the configuration itself: its class says `reads_surroundings = True`."""
+        return getattr(self.factory, 'reads_surroundings', False) is True
+
+    @property
     def previews(self) -> bool:
         """Whether it tells what it would send for an event: its class has a method `preview`."""
         return callable(getattr(self.factory, _PREVIEW, None))

@@ -33,6 +33,7 @@ _START_SECONDS = 60.0
 _STOP_SECONDS = 10.0
 _FIRST_PAUSE_SECONDS = 1.0
 _LAST_PAUSE_SECONDS = 60.0
+_PAUSED = 'paused by a person; wazo-busd resume {}'
 _LEAST_SECONDS = 1.0
 """So long each step of an end may take, however late it is."""
 
@@ -52,6 +53,7 @@ class Post:
         suspects: the events that may have ended the process before.
         is_outage: whether an error means, beside those of the standard library, that something else is out.
         state_dir: where it keeps what is throttled and gathered; `None` gathers nothing.
+        is_paused: whether a person wants that it begins nothing.
     """
 
     def __init__(
@@ -66,9 +68,14 @@ class Post:
         suspects: Suspects | None = None,
         is_outage: Callable[[BaseException], bool] = never,
         state_dir: Path | None = None,
+        is_paused: bool = False,
     ) -> None:
         self.handler = handler
         self.dispatcher: Dispatcher | None = None
+        self.is_paused = is_paused
+        """Whether a person wants that it begins nothing."""
+        self.hindrance = ''
+        """Why the plugin could not be started the last time."""
         self._queue = queue
         self._bus = bus
         self._context = context
@@ -116,6 +123,15 @@ class Post:
         """Whether the handler has said that it can handle nothing until it is begun anew."""
         return self.dispatcher is not None and self.dispatcher.breaker.state is BreakerState.HALTED
 
+    def pause(self, *, is_paused: bool) -> None:
+        """Take no more events, or take them again. Meanwhile they gather in the queue, and keep their order.
+
+        Args:
+            is_paused: whether it is to be paused.
+        """
+        self.is_paused = is_paused
+        self._let_pause()
+
     def hurry(self) -> None:
         """Let an `end` that is under way wait no longer."""
         self._hurried = True
@@ -132,16 +148,18 @@ class Post:
                         await self.handler.start(self._context())
                 self._has_started = True
                 dispatcher = await self._dispatch()
+                self.hindrance = ''
                 break
             except BaseException as error:
                 if is_cancelled():
                     # Whatever the plugin has made of it: nobody wants it to start any more.
                     return
+                self.hindrance = told(error)
                 log.error(
                     'handler_not_started',
                     handler=self.handler.name,
                     plugin=self.handler.plugin.name,
-                    error=told(error),
+                    error=self.hindrance,
                     retry_seconds=round(pause),
                     effect='its events wait in its queue',
                     exc_info=not isinstance(error, OSError),
@@ -157,8 +175,14 @@ class Post:
         await self._bus.detach(self.handler.name, 0.0)
         self._bus.attach(self._queue, dispatcher.accept, dispatcher.forget)
         self.dispatcher = dispatcher
+        if self.is_paused:
+            self._let_pause()
         self._attached.set()
         log.info('handler_started', handler=self.handler.name, plugin=self.handler.plugin.name)
+
+    def _let_pause(self) -> None:
+        if self.dispatcher is not None:
+            self.dispatcher.pause(_PAUSED.format(self.handler.name) if self.is_paused else '')
 
     async def _dispatch(self) -> Dispatcher:
         """The dispatcher, with what the handler has throttled and gathered before."""

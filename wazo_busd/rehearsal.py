@@ -24,6 +24,7 @@ from wazo_busd.config import Configuration
 from wazo_busd.context import Context
 from wazo_busd.errors import Discard, Interrupted, Permanent
 from wazo_busd.event import Event
+from wazo_busd.fact import Fact
 from wazo_busd.handler import Handler
 from wazo_busd.roster import Roster
 from wazo_busd.throttle import Throttle, file_of
@@ -206,7 +207,7 @@ def _nothing_is_sent(*whatever: Any) -> NoReturn:
     raise RuntimeError('a preview sends nothing')
 
 
-async def _nothing_is_emitted(name: str, data: Any, routing_key: str | None, work: Work | None) -> None:
+async def _nothing_is_emitted(name: str, data: Any, routing_key: str | None, cause: Work | Fact | None) -> None:
     _nothing_is_sent()
 
 

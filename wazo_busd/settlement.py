@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -24,6 +25,9 @@ from wazo_busd.retry import Again, RetryPolicy
 from wazo_busd.suspects import Suspects
 from wazo_busd.tasks import is_cancelled
 from wazo_busd.work import Work
+
+BOUNDS_SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""What the durations of tries are told apart by."""
 
 _LOGGED_TEXT_LENGTH = 200
 
@@ -45,6 +49,9 @@ class Counts:
         retried_in_place: tries that were made again without leaving the process.
         outcomes: how the others ended.
         seconds: time spent in the plugin's code, all calls together.
+        durations: how many tries took no longer than each of the bounds, and longer than the one before; the last one
+            counts those that took longer than all.
+        last_error: the class of the last error of a try; `''` if there was none.
     """
 
     received: int = 0
@@ -57,6 +64,8 @@ class Counts:
     retried_in_place: int = 0
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     seconds: float = 0.0
+    durations: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_SECONDS) + 1))
+    last_error: str = ''
 
     def leave_out(self, refusal: Refusal | None) -> None:
         """Count an event that no method is called for."""
@@ -94,7 +103,9 @@ class Settlement:
         Returns:
             The seconds after which it is to be tried again in place; `None` if the event is settled.
         """
-        self.counts.seconds += work.duration_seconds
+        counts = self.counts
+        counts.seconds += work.duration_seconds
+        counts.durations[bisect_left(BOUNDS_SECONDS, work.duration_seconds)] += 1
         if error is None and not work.is_late:
             self._breaker.worked()
             self._finish(work, Outcome.DONE)
@@ -112,6 +123,7 @@ class Settlement:
             # A class of the plugin's own may have forgotten to set it.
             self._finish(work, outcome, getattr(error, 'reason', None) or None)
             return None
+        counts.last_error = type(error).__name__
         self._breaker.failed(error, failed_before=work.event.attempt > 1)
         if outcome is Outcome.RETRY and self._breaker.state is BreakerState.HALTED:
             # It failed because the handler has stopped, or would only fail again.
@@ -241,6 +253,7 @@ class Settlement:
             event_id=event.id if event else delivery.event_id,
             has_run=event is not None,
         )
+        self.counts.last_error = reason.error
         self.close(delivery, Outcome.DEAD, reason=reason)
         log.error(
             'event_dead',

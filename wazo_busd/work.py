@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from wazo_busd.burst import EXCHANGE, burst_of
+from wazo_busd.codec import Limits, decode
 from wazo_busd.delivery import Delivery
 from wazo_busd.event import Event
 
@@ -103,3 +105,53 @@ class Work:
 
 current_work: ContextVar[Work | None] = ContextVar('current_work', default=None)
 """The work of the running task; `None` outside handlers."""
+
+
+def event_of(delivery: Delivery, limits: Limits) -> Event:
+    """The event that a delivery brings; of a burst the one that stands for all of it.
+
+    Args:
+        delivery: the delivery.
+        limits: what a body may be at most.
+
+    Raises:
+        Undecodable: it brings none.
+    """
+    history = delivery.history
+    if history is not None and delivery.exchange == EXCHANGE:
+        return burst_of(
+            delivery.body,
+            size=delivery.size,
+            redelivered=delivery.redelivered,
+            attempt=history.attempts + 1,
+            id=history.event_id,
+            limits=limits,
+        )
+    return decode(
+        delivery.body,
+        size=delivery.size,
+        headers=delivery.properties.headers,
+        routing_key=delivery.routing_key,
+        exchange=delivery.exchange,
+        received_at=delivery.received_at,
+        redelivered=delivery.redelivered,
+        attempt=history.attempts + 1 if history else 1,
+        id=history.event_id if history else None,
+        limits=limits,
+    )
+
+
+def lane_of(event: Event, order_by: Sequence[str]) -> Hashable | None:
+    """The lane of an event: the value of the field `order_by`; `None` if that is none that can be compared.
+
+    Args:
+        event: the event.
+        order_by: the way to the field.
+    """
+    value: Any = getattr(event, order_by[0])
+    for part in order_by[1:]:
+        value = value.get(part) if isinstance(value, Mapping) else None
+    if not isinstance(value, (str, int, float, bool)):
+        return None
+    # NaN is never equal to itself, and would be a lane of its own each time.
+    return 'NaN' if value != value else value

@@ -25,7 +25,7 @@ from pydantic_core import PydanticUndefined
 from wazo_busd.api import Field, TextOption
 from wazo_busd.loader import Loader
 
-PAGES = sorted((Path(__file__).parents[2] / 'docs' / 'handlers').glob('*.md'))
+PAGES = sorted((Path(__file__).parents[2] / 'docs' / 'handlers').glob('[!R]*.md'))
 
 _TABLE = re.compile(r'(<!-- options\b[^>]*-->\n).*?(<!-- end -->)', re.DOTALL)
 _WORDS = {
@@ -144,6 +144,8 @@ def _value(value: Any, kind: str) -> str:
     """A value as people write it."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return f'[{", ".join(map(str, value))}]'
     if kind.startswith('size') and value and value % _MEBIBYTE == 0:
         return f'{value // _MEBIBYTE}MiB'
     if not kind.startswith('duration'):

@@ -47,6 +47,14 @@ def test_the_state_directory_can_be_written() -> None:
     assert Config().state_dir in writable()
 
 
+def test_the_control_socket_is_in_the_directory_that_systemd_makes() -> None:
+    assert Config().http.control_socket == Path('/run') / SETTINGS['RuntimeDirectory'] / 'control.sock'
+
+
+def test_whoever_is_in_its_group_reaches_the_control_socket() -> None:
+    assert (SETTINGS['Group'], SETTINGS['RuntimeDirectoryMode']) == ('wazo-busd', '0750')
+
+
 def test_what_the_daemon_writes_is_not_for_everybody() -> None:
     assert (SETTINGS['StateDirectoryMode'], SETTINGS['LogsDirectoryMode']) == ('0750', '0750')
 

@@ -79,13 +79,13 @@ def test_a_daemon_runs_each_handler_on_each_event_and_leaves_nothing(
 def test_what_lies_behind_stays_for_the_next_time(measure: Measure, shared: Broker, tmp_path: Path) -> None:
     ours = Daemon(daemon.plain(), shared.take_place(), tmp_path / 'daemon')
     for _ in range(2):
-        measure.full_speed(ours, 'calls', 50, backlog=2000)
+        measure.full_speed(ours, 'calls', 50, backlog=20_000)
     with Wire(ours.place) as wire:
         left = wire.depth(ours.queues[0]).events
         measure.clear(ours)
         cleared = wire.depth(ours.queues[0]).events
 
-    assert (0 < left <= 2000, cleared) == (True, 0)
+    assert (0 < left <= 20_000, cleared) == (True, 0)
 
 
 def test_a_handler_that_fails_makes_dead_letters_of_all(measure: Measure, shared: Broker, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from wazo_busd.context import Context, Emit
 from wazo_busd.delivery import Delivery, History, PlainProperties, Properties
 from wazo_busd.dispatcher import Dispatcher
 from wazo_busd.event import Event
+from wazo_busd.fact import Fact
 from wazo_busd.handler import FreeOptions, Handler
 from wazo_busd.http import SharedSession
 from wazo_busd.outcome import Outcome, Reason
@@ -316,7 +317,7 @@ async def patiently(awaitable: Awaitable[Any]) -> Any:
         return await awaitable
 
 
-async def _nowhere(name: str, data: Any, routing_key: str | None, work: Work | None) -> None:
+async def _nowhere(name: str, data: Any, routing_key: str | None, cause: Work | Fact | None) -> None:
     """Publish nothing."""
 
 

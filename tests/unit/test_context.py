@@ -18,6 +18,7 @@ from tests.unit.rig import log_lines, make_context, make_work, patiently, turn
 from wazo_busd.context import Context
 from wazo_busd.errors import BusError
 from wazo_busd.event import Event
+from wazo_busd.fact import Fact
 from wazo_busd.http import SharedSession
 from wazo_busd.route import Route
 from wazo_busd.work import Work, current_work
@@ -27,12 +28,12 @@ class Emissions:
     """Keeps what is emitted; confirms it when it is told to."""
 
     def __init__(self) -> None:
-        self.emitted: list[tuple[str, Any, str | None, Work | None]] = []
+        self.emitted: list[tuple[str, Any, str | None, Work | Fact | None]] = []
         self.confirmed = asyncio.Event()
         self.came = asyncio.Event()
         self.error: Exception | None = None
 
-    async def emit(self, name: str, data: Any, routing_key: str | None, work: Work | None) -> None:
+    async def emit(self, name: str, data: Any, routing_key: str | None, work: Work | Fact | None) -> None:
         self.emitted.append((name, data, routing_key, work))
         self.came.set()
         await self.confirmed.wait()
@@ -246,10 +247,12 @@ async def test_a_plugin_has_no_channel_and_no_acknowledgement_in_reach() -> None
     assert public == {
         'concealed',
         'concurrency',
+        'consuming_seconds',
         'emit',
         'guarded_http',
         'http',
         'log',
+        'meter',
         'name',
         'options',
         'state_dir',

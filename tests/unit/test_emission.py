@@ -18,6 +18,7 @@ from wazo_busd.codec import Limits, decode
 from wazo_busd.emission import emitter
 from wazo_busd.errors import BusError
 from wazo_busd.event import Event
+from wazo_busd.fact import Fact
 from wazo_busd.work import Work
 
 CAUSE = Event(
@@ -226,3 +227,67 @@ async def test_whatever_is_derived_its_identity_follows_from_cause_and_ordinal(d
 
     # Then each has one identity of its own, both times the same
     assert (first, len(set(first))) == (second, number)
+
+
+# ---- facts
+
+
+FACT = Fact('1234.5', tenant_uuid='the-tenant', user_uuids=('one', 'two'), origin_uuid='the-host')
+
+
+async def test_a_fact_is_the_same_to_the_byte_whatever_caused_it() -> None:
+    published = Published()
+    emit = emitter(published.publish)
+
+    await emit('busd.call.missed', {'a': 1}, None, FACT)
+    await emit('busd.call.missed', {'a': 1}, None, FACT)
+
+    assert len({event.id for event in published.events}) == 1
+
+
+@pytest.mark.parametrize('other', [Fact('1234.6'), Fact('')])
+async def test_another_fact_has_another_id(other: Fact) -> None:
+    published = Published()
+    emit = emitter(published.publish)
+
+    await emit('busd.call.missed', {'a': 1}, None, FACT)
+    await emit('busd.call.missed', {'a': 1}, None, other)
+
+    assert len({event.id for event in published.events}) == 2
+
+
+async def test_a_fact_says_whom_it_concerns() -> None:
+    published = Published()
+
+    await emitter(published.publish)('busd.call.missed', {}, None, FACT)
+
+    (event,) = published.events
+    assert (event.tenant_uuid, event.user_uuids, event.origin_uuid) == ('the-tenant', ('one', 'two'), 'the-host')
+
+
+async def test_a_fact_that_concerns_nobody_says_so() -> None:
+    published = Published()
+
+    await emitter(published.publish)('busd.call.missed', {}, None, Fact('x'))
+
+    (event,) = published.events
+    assert (event.tenant_uuid, event.user_uuids, event.origin_uuid) == (None, (), None)
+
+
+@pytest.mark.parametrize('identifier', ['x' * 1000, 'é' * 128, '', '\ud800'], ids=ascii)
+async def test_what_is_no_identifier_that_headers_can_carry_is_left_out(identifier: str) -> None:
+    published = Published()
+    fact = Fact('x', tenant_uuid=identifier, user_uuids=(identifier, 'one'), origin_uuid=identifier)
+
+    await emitter(published.publish)('busd.call.missed', {}, None, fact)
+
+    (event,) = published.events
+    assert (event.tenant_uuid, event.user_uuids, event.origin_uuid) == (None, ('one',), None)
+
+
+async def test_the_headers_of_a_derived_event_are_bounded() -> None:
+    published = Published()
+
+    await emitter(published.publish)('busd.call.missed', {}, None, Fact('x', user_uuids=tuple(map(str, range(10_000)))))
+
+    assert len(published.events[0].user_uuids) == 200

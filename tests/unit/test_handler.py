@@ -729,6 +729,23 @@ def test_a_handler_with_texts_is_another_if_the_names_are(options: Any, same: bo
     assert one.is_same(other) is same
 
 
+class Reader:
+    """A plugin that reads the names of the configuration itself."""
+
+    reads_surroundings = True
+
+    @handler
+    async def ring(self, event: Event) -> None: ...
+
+
+@pytest.mark.parametrize(('top', 'same'), [(NAMES, False), ({'region': 'FR'}, False), ({}, True)])
+def test_a_handler_that_reads_names_and_region_itself_is_another_if_they_are(top: Any, same: bool) -> None:
+    one, other = make_handler(Reader), make_handler(Reader, top=top)
+    other.plugin = one.plugin
+
+    assert one.is_same(other) is same
+
+
 async def test_what_was_found_for_a_key_and_a_name_is_not_looked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     one = await started(of_calls)
     found = one.call_for(CALL)

@@ -598,3 +598,20 @@ def test_where_info_is_logged_every_event_has_its_line(log: StringIO) -> None:
     Desk().conclude(None)
 
     assert [line['outcome'] for line in log_lines(log, 'event_handled')] == ['done']
+
+
+def test_how_long_tries_took_is_counted_by_bounds() -> None:
+    desk = Desk()
+    for seconds in (0.0, 0.001, 0.0011, 400.0):
+        desk.conclude(None, desk.work(ran_seconds=seconds))
+    durations = desk.settlement.counts.durations
+
+    assert (durations[:2], durations[-1], sum(durations)) == ([2, 1], 1, 4)
+
+
+@pytest.mark.parametrize(('error', 'name'), [(ValueError('a secret'), 'ValueError'), (None, ''), (Discard(), '')])
+def test_the_class_of_the_last_error_is_kept(error: BaseException | None, name: str) -> None:
+    desk = Desk()
+    desk.conclude(error)
+
+    assert desk.settlement.counts.last_error == name

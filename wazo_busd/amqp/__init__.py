@@ -4,7 +4,20 @@
 
 from wazo_busd.amqp.bus import AmqpBus
 from wazo_busd.amqp.dead_letters import ORPHANS, DeadLetter, DeadLetters
+from wazo_busd.amqp.ear import Ear, Heard, heard
+from wazo_busd.amqp.frames import Cut
 from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.amqp.upstream import publish_upstream
 
-__all__ = ['ORPHANS', 'AmqpBus', 'DeadLetter', 'DeadLetters', 'Ledger', 'publish_upstream']
+__all__ = [
+    'ORPHANS',
+    'AmqpBus',
+    'Cut',
+    'DeadLetter',
+    'DeadLetters',
+    'Ear',
+    'Heard',
+    'Ledger',
+    'heard',
+    'publish_upstream',
+]

@@ -220,17 +220,17 @@ class Declarer:
 
     async def _bind_upstream(self, link: Link, upstream: Upstream) -> None:
         exchange = upstream.exchange
-        exists = True
+        is_there = True
         try:
-            exists = await _exists(link, exchange)
-            if not exists:
+            is_there = await exists(link, exchange)
+            if not is_there:
                 async with control(link) as channel:
                     await _declare_exchange(channel, exchange)
-                exists = True
+                is_there = True
             async with control(link) as channel:
                 await channel.exchange_bind(self.hub.exchange.name, exchange.name, upstream.routing_key)
         except REFUSALS as error:
-            self._miss(exchange, self._not_bound(error, exchange, exists))
+            self._miss(exchange, self._not_bound(error, exchange, is_there))
             return
         if self._missing.pop(exchange.name, None):
             log.info('upstream_found', exchange=exchange.name)
@@ -322,7 +322,13 @@ async def has_quorum_queues(link: Link, queue: Queue) -> bool:
     return True
 
 
-async def _exists(link: Link, exchange: Exchange) -> bool:
+async def exists(link: Link, exchange: Exchange) -> bool:
+    """Whether an exchange is there, of whatever type.
+
+    Args:
+        link: the connection.
+        exchange: the exchange.
+    """
     try:
         async with control(link) as channel:
             await channel.exchange_declare(exchange.name, passive=True)

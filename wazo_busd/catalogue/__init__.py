@@ -9,6 +9,6 @@ something is asked, and only those that can have the answer: a daemon that match
 from __future__ import annotations
 
 from wazo_busd.catalogue.entry import Difference, Entry, Property
-from wazo_busd.catalogue.store import entries, find, known, near
+from wazo_busd.catalogue.store import entries, event_names, find, known, near
 
-__all__ = ['Difference', 'Entry', 'Property', 'entries', 'find', 'known', 'near']
+__all__ = ['Difference', 'Entry', 'Property', 'entries', 'event_names', 'find', 'known', 'near']

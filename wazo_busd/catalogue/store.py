@@ -23,6 +23,12 @@ def entries() -> tuple[Entry, ...]:
     return tuple(entry for file in _files() for entry in _read(file).values())
 
 
+@cache
+def event_names() -> frozenset[str]:
+    """Every name that an event can have, now or in 2019. The first time it takes a second or two."""
+    return frozenset(name for entry in entries() for name in (entry.name, *entry.aliases) if not entry.is_family)
+
+
 def find(name: str) -> Entry | None:
     """The entry of the event that is called `name`, now or in 2019; `None` if no event is.
 

@@ -11,6 +11,7 @@ import click
 
 from wazo_busd import __version__
 from wazo_busd.cli.check import check
+from wazo_busd.cli.control import log_level, pause, reload_command, resume
 from wazo_busd.cli.dead import dead
 from wazo_busd.cli.docs import docs
 from wazo_busd.cli.emit import emit
@@ -18,6 +19,8 @@ from wazo_busd.cli.events import events
 from wazo_busd.cli.explain import explain
 from wazo_busd.cli.journal import journal
 from wazo_busd.cli.run import run
+from wazo_busd.cli.status import status
+from wazo_busd.cli.tail import tail
 from wazo_busd.cli.test import test
 from wazo_busd.errors import Interrupted
 
@@ -28,7 +31,7 @@ from wazo_busd.errors import Interrupted
 def main(context: click.Context) -> None:
     """Run handler plugins on the events of the Wazo message bus.
 
-    Exit codes: 0 all is well, 1 a problem, 2 wrong usage, 78 wrong configuration.
+    Exit codes: 0 all is well, 1 a problem, 2 wrong usage, 3 the daemon does not run, 78 wrong configuration.
     """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # A shell lets what it starts in the background ignore the signal: that stays.
@@ -47,5 +50,11 @@ main.add_command(emit)
 main.add_command(events)
 main.add_command(explain)
 main.add_command(journal)
+main.add_command(log_level)
+main.add_command(pause)
+main.add_command(reload_command)
+main.add_command(resume)
 main.add_command(run)
+main.add_command(status)
+main.add_command(tail)
 main.add_command(test)

@@ -12,10 +12,10 @@ import click
 
 from wazo_busd import logs, roster, runner
 from wazo_busd.amqp import AmqpBus
-from wazo_busd.bus import Bus, Gap
+from wazo_busd.bus import Bus, Gap, MakeBus
 from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, plural, print_problems
 from wazo_busd.config import Config, load
-from wazo_busd.daemon import Daemon, MakeBus
+from wazo_busd.daemon import Daemon
 from wazo_busd.errors import ConfigurationError, Problem
 
 

@@ -30,6 +30,8 @@ from wazo_busd.config.condition import (
 )
 from wazo_busd.config.explain import kind_of, with_hint
 from wazo_busd.config.quantity import Duration, DurationSpan, Size, between, parse_duration
+from wazo_busd.config.socket import DEFAULT as DEFAULT_SOCKET
+from wazo_busd.config.socket import placed, socket_path
 from wazo_busd.event import FIELDS
 
 HANDLER_NAME = re.compile(r'[a-z0-9][a-z0-9_-]{0,99}')
@@ -108,6 +110,7 @@ def _lower(value: Any) -> Any:
 Spans = Annotated[list[Span], Field(min_length=1), BeforeValidator(_one_or_many)]
 Closings = Annotated[list[Closing], BeforeValidator(_one_or_many)]
 FilePath = Annotated[Path, BeforeValidator(_path)]
+SocketPath = Annotated[Path, BeforeValidator(_path), AfterValidator(socket_path)]
 Pattern = Annotated[str, AfterValidator(_pattern)]
 Uuids = Annotated[list[Annotated[str, AfterValidator(_uuid)]], Field(min_length=1), BeforeValidator(_one_or_many)]
 Accesses = Annotated[list[Annotated[str, AfterValidator(_access)]], Field(min_length=1), BeforeValidator(_one_or_many)]
@@ -168,6 +171,30 @@ class BusConfig(Section):
             Pairs of host name or address and port; where `hosts` gives no port it is `port`.
         """
         return [address(host, self.port) for host in self.hosts] or [(self.host, self.port)]
+
+
+class HttpConfig(Section):
+    """Where the daemon shows how it fares, and where it can be told what to do."""
+
+    listen: HostAndPort | None = '127.0.0.1:9506'
+    socket: SocketPath | None = DEFAULT_SOCKET
+    names: list[Host] = Field(default_factory=list)
+
+    @field_validator('listen', 'socket', mode='before')
+    @classmethod
+    def _switch(cls, value: Any) -> Any:
+        """`off` is what YAML reads as false."""
+        return None if value is False else value
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port; `None` for nowhere."""
+        return None if self.listen is None else address(self.listen, 9506)
+
+    @property
+    def control_socket(self) -> Path | None:
+        """Where the control socket is; `None` for none."""
+        return placed(self.socket)
 
 
 class QueueConfig(Section):
@@ -251,6 +278,7 @@ class Config(Section):
     schedules: dict[Name, ScheduleConfig] = Field(default_factory=dict)
     names: dict[str, Annotated[str, Field(min_length=1)]] = Field(default_factory=dict)
     region: Region | None = None
+    http: HttpConfig = Field(default_factory=HttpConfig)
     plugin_dirs: list[FilePath] = Field(
         default_factory=lambda: [Path('/etc/wazo-busd/plugins.d'), Path('/usr/local/lib/wazo-busd/plugins')]
     )

@@ -17,13 +17,14 @@ from wazo_busd.config.regular_file import NoRegularFile, opened
 from wazo_busd.errors import Problem
 
 _STATE_DIR: Place = ('state_dir',)
+_SOCKET: Place = ('http', 'socket')
 _TLS: Place = ('bus', 'tls')
 _CA, _CERTIFICATE, _KEY = ((*_TLS, name) for name in ('ca_file', 'certificate_file', 'key_file'))
 
 
 def anchor(document: Document) -> None:
     """Make paths absolute: a relative one begins at the directory of the file that it is written in."""
-    places = [_STATE_DIR, _CA, _CERTIFICATE, _KEY]
+    places = [_STATE_DIR, _SOCKET, _CA, _CERTIFICATE, _KEY]
     directories = document.tree.get('plugin_dirs')
     if isinstance(directories, list):
         places += [('plugin_dirs', index) for index in range(len(directories))]

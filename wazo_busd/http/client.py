@@ -27,9 +27,9 @@ def is_outage(error: BaseException) -> bool:
     Args:
         error: what a handler raised.
     """
-    # Who has not imported it has no error of it; see `_opened`.
-    aiohttp = sys.modules.get('aiohttp')
-    return aiohttp is not None and isinstance(error, aiohttp.ClientConnectionError)
+    # Who has not imported it has no error of it; see `_opened`. A thread may be about to import it.
+    outage = getattr(sys.modules.get('aiohttp'), 'ClientConnectionError', None)
+    return outage is not None and isinstance(error, outage)
 
 
 class SharedSession:

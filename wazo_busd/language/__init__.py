@@ -11,7 +11,7 @@ from wazo_busd.language.destination import Destination
 from wazo_busd.language.expression import Expression, described, field_of, shown
 from wazo_busd.language.fault import Fault, mistake
 from wazo_busd.language.moment import time_zone
-from wazo_busd.language.phone import is_region
+from wazo_busd.language.phone import is_emergency, is_region, mask, phone, phone_kind
 from wazo_busd.language.surroundings import Placement, Surroundings
 from wazo_busd.language.text import (
     ChatText,
@@ -47,8 +47,12 @@ __all__ = [
     'UrlText',
     'described',
     'field_of',
+    'is_emergency',
     'is_region',
+    'mask',
     'mistake',
+    'phone',
+    'phone_kind',
     'shown',
     'text_of',
     'time_zone',

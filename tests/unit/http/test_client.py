@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
+from types import ModuleType
 
 import aiohttp
 import pytest
 
 from wazo_busd import __version__
-from wazo_busd.http import SharedSession
+from wazo_busd.http import SharedSession, is_outage
 
 
 @pytest.fixture
@@ -75,3 +77,9 @@ async def test_a_session_that_a_handler_closed_is_replaced_for_the_others(shared
     async with shared.get():
         pass
     assert not shared.get().closed
+
+
+def test_while_a_thread_imports_the_library_no_error_is_one_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, 'aiohttp', ModuleType('aiohttp'))
+
+    assert not is_outage(ValueError())

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.unit.language.values import rendered
 from wazo_busd.language.fault import Fault
-from wazo_busd.language.phone import is_region, mask, phone
+from wazo_busd.language.phone import is_emergency, is_region, mask, phone, phone_kind
 
 
 @pytest.mark.parametrize(
@@ -92,3 +92,73 @@ def test_a_masked_value_is_as_long_as_it_was_and_has_no_other_letters(value: str
     found = mask(value)
 
     assert all(one in ('•', other) for one, other in zip(found, value, strict=True))
+
+
+# ---- kinds
+
+
+@pytest.mark.parametrize(
+    ('number', 'region', 'kind'),
+    [
+        ('1001', 'FR', 'internal'),
+        ('*98', 'FR', 'internal'),
+        ('', 'FR', 'internal'),
+        ('not a number', 'FR', 'internal'),
+        ('0123456789', 'FR', 'national'),
+        ('+33123456789', 'FR', 'national'),
+        ('+14185550123', 'FR', 'international'),
+        ('00 1 418 555 0123', 'FR', 'international'),
+        ('0067712345', 'FR', 'international'),
+        ('00 677 12345', 'FR', 'international'),
+        ('+67712345', 'FR', 'international'),
+        ('003706123456789', 'FR', 'international'),
+        ('+3706123456789', 'FR', 'international'),
+        ('+9991234567', 'FR', 'international'),
+        ('009991234567', 'FR', 'international'),
+        ('01167712345', 'CA', 'international'),
+        ('0119991234567', 'CA', 'international'),
+        ('+9991234567', None, 'international'),
+        ('009991234567', None, 'internal'),
+        ('0033123456789', 'FR', 'national'),
+        ('0033899123456', 'FR', 'premium'),
+        ('0012', 'FR', 'internal'),
+        ('001234', 'FR', 'internal'),
+        ('+12', 'FR', 'internal'),
+        ('118218', 'FR', 'premium'),
+        ('3699', 'FR', 'internal'),
+        ('36665', 'FR', 'internal'),
+        ('118218', None, 'internal'),
+        ('2018', 'FR', 'internal'),
+        ('1001', 'CA', 'internal'),
+        ('2018', 'CA', 'internal'),
+        ('0899123456', 'FR', 'premium'),
+        ('19005550123', 'CA', 'premium'),
+        ('112', 'FR', 'emergency'),
+        ('15', 'FR', 'emergency'),
+        ('911', 'CA', 'emergency'),
+        ('911', 'FR', 'internal'),
+        ('+33123456789', None, 'international'),
+        ('0123456789', None, 'internal'),
+        ('112', None, 'internal'),
+        ('1' * 100, 'FR', 'internal'),
+        (None, 'FR', 'internal'),
+    ],
+)
+def test_the_kind_of_a_number(number: object, region: str | None, kind: str) -> None:
+    assert phone_kind(number, region) == kind
+
+
+@given(st.text('0123456789', min_size=7, max_size=30), st.sampled_from([('FR', '00'), ('CA', '011'), ('DE', '00')]))
+def test_whatever_stands_behind_the_prefix_of_other_countries_is_no_extension(rest: str, home: tuple[str, str]) -> None:
+    region, prefix = home
+
+    assert phone_kind(prefix + rest, region) != 'internal'
+
+
+@given(st.text() | st.integers() | st.none(), st.sampled_from([None, 'FR', 'CA', 'ZZ', 'nowhere']))
+def test_whatever_is_dialed_has_a_kind(number: object, region: str | None) -> None:
+    assert phone_kind(number, region) in {'emergency', 'premium', 'international', 'national', 'internal'}
+
+
+def test_without_a_region_nobody_calls_for_help() -> None:
+    assert not is_emergency('112')

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The clock of a tracker: as late as the events say while they come, as late as the wall clock says when none wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+_GRACE_SECONDS = 1.0
+"""So long an event may be on its way: what is due is done after those that happened before it have come."""
+QUIET_SECONDS = 5.0
+"""After so long without an event, of a queue that is consumed, none that is old is waiting any more."""
+_BACK_SECONDS = 60.0
+
+
+class Clock:
+    """Tells a tracker what time it is.
+
+    A queue may be full of old events, after a restart or a lost connection: what they say is no news of now, and that
+    none comes is none either as long as nobody consumes.
+
+    Args:
+        consuming_seconds: tells for how long the queue has been consumed without interruption.
+    """
+
+    def __init__(self, consuming_seconds: Callable[[], float]) -> None:
+        self.time = 0.0
+        """The latest time that it was, in Unix seconds."""
+        self._consuming_seconds = consuming_seconds
+        self._heard_at = time.monotonic()
+
+    def hear(self, at: float) -> None:
+        """An event has come that happened at so many Unix seconds."""
+        self._heard_at = time.monotonic()
+        if at > self.time:
+            self.time = at
+
+    def was_ahead(self, received_at: float) -> bool:
+        """Whether the wall clock has been put back: an event came at a time that is long over."""
+        return received_at < self.time - _BACK_SECONDS
+
+    def now(self) -> float:
+        """What time it is, in Unix seconds."""
+        quiet = min(time.monotonic() - self._heard_at, self._consuming_seconds())
+        wall = time.time() - _GRACE_SECONDS
+        return max(self.time, wall if quiet >= QUIET_SECONDS else min(wall, self.time + quiet))
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether it is later by the wall clock, to which it goes over when nothing more comes."""
+        return self.now() < time.time() - _GRACE_SECONDS

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""Asking the running daemon, over its control socket."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import http.client
+import json
+import shlex
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from wazo_busd.cli.options import DEFAULT_CONFIG, EXIT_CONFIGURATION, print_problems
+from wazo_busd.config import Configuration, load
+from wazo_busd.text import escape
+
+EXIT_AWAY = 3
+"""The exit code where the daemon does not run, or cannot be reached."""
+
+_PATIENCE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the daemon says.
+
+    Attributes:
+        status: what HTTP has for it.
+        value: what it says.
+    """
+
+    status: int
+    value: Any
+
+
+class _Connection(http.client.HTTPConnection):
+    def __init__(self, path: Path, timeout_seconds: float | None) -> None:
+        super().__init__('localhost', timeout=timeout_seconds)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def ask(
+    config: Path, page: str, *, method: str = 'GET', body: str = '', patience_seconds: float | None = _PATIENCE_SECONDS
+) -> Answer:
+    """Ask the daemon; if it cannot be asked, say why and what to type, and end.
+
+    Args:
+        config: the main configuration file, which says where its socket is.
+        page: the path of the page.
+        method: GET, or POST for what changes something.
+        body: what is sent with it.
+        patience_seconds: how long to wait for the answer; `None` is as long as it takes.
+    """
+    # What else is wrong in the files does not matter while the daemon runs: it may be older than they are.
+    configuration = load(config)
+    path = configuration.config.http.control_socket
+    if path is None:
+        _fail('the daemon cannot be asked: http.socket is off', 'take http: {socket: off} out, and restart the daemon')
+    connection = _Connection(path, patience_seconds)
+    try:
+        connection.request(method, page, body.encode(), {'Content-Type': 'text/plain'})
+        answer = connection.getresponse()
+        said = answer.read()
+    except (FileNotFoundError, ConnectionRefusedError):
+        _not_running(configuration, config, path)
+    except PermissionError:
+        group = _group(path)
+        text = f'you may not open {path}: it is for the group {group}'
+        _fail(text, f'sudo usermod -aG {shlex.quote(group)} {shlex.quote(getpass.getuser())}, then log in again')
+    except (OSError, http.client.HTTPException) as error:
+        reason = 'within 10 s' if isinstance(error, TimeoutError) else f'to the end: {type(error).__name__}'
+        _fail(f'the daemon at {path} does not answer {reason}', 'journalctl -u wazo-busd -n 50')
+    finally:
+        connection.close()
+    try:
+        return Answer(answer.status, json.loads(said))
+    except ValueError:
+        _fail(f'the daemon at {path} has another version: it does not know {page}', 'systemctl restart wazo-busd')
+
+
+def _not_running(configuration: Configuration, config: Path, path: Path) -> NoReturn:
+    if configuration.problems:
+        print_problems(configuration.problems)
+        click.echo(f'the daemon does not run. next: {shlex.join(["wazo-busd", "check", "-c", str(config)])}', err=True)
+        sys.exit(EXIT_CONFIGURATION)
+    by_hand = shlex.join(['wazo-busd', 'run', '-c', str(config)])
+    start = 'systemctl start wazo-busd' if config == DEFAULT_CONFIG else by_hand
+    _fail(f'the daemon does not run: nobody answers at {path}', start)
+
+
+def _fail(text: str, following: str) -> NoReturn:
+    click.echo(escape(f'error: {text}. next: {following}'), err=True)
+    sys.exit(EXIT_AWAY)
+
+
+def _group(path: Path) -> str:
+    """The name of the group that may open the socket."""
+    try:
+        return grp.getgrgid(path.stat().st_gid).gr_name
+    except (OSError, KeyError):
+        # The directory around it may be closed too.
+        return 'wazo-busd'

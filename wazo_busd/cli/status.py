@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""`wazo-busd status`: how the running daemon and its handlers fare."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wazo_busd.cli.asking import ask
+from wazo_busd.cli.options import as_json, config_option, output_option
+from wazo_busd.text import escape
+
+_COLUMNS = ('handler', 'plugin', 'state', 'in hand', 'received', 'done', 'retries', 'dead', 'mean', 'p95')
+_COLOURS = {'consuming': 'green', 'stopped': 'red', 'refused': 'red', 'broken': 'red'}
+_LOG = 'journalctl -u wazo-busd -n 50'
+_NEXT = {
+    'broken': 'wazo-busd check',
+    'refused': '',
+    'stopped': 'mend that, then: wazo-busd reload',
+    'waiting': _LOG,
+    'starting': _LOG,
+    'paused': 'wazo-busd resume {handler}',
+    'resting': _LOG,
+}
+"""What to type, by states, the worst first; `''` is what its own reason ends with."""
+
+
+@click.command(short_help='Show how the daemon and its handlers fare.')
+@config_option
+@output_option
+def status(path: Path, output: str) -> None:
+    """Show what the running daemon is connected to, and how each of its handlers fares.
+
+    The last line is what to type next. Exit codes: 0 all is well, 1 something is not, 3 the daemon does not run or
+    cannot be asked, 78 it does not run and its configuration is wrong.
+
+    \b
+    Examples:
+      wazo-busd status
+      wazo-busd status -o json
+    """
+    found = ask(path, '/status').value
+    if output == 'json':
+        click.echo(as_json(found))
+    else:
+        for line in lines(found, colour=sys.stdout.isatty() and not os.environ.get('NO_COLOR')):
+            click.echo(line)
+    sys.exit(1 if _is_amiss(found) else 0)
+
+
+def lines(found: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
+    """The status for a person.
+
+    Args:
+        found: the status, as the daemon tells it.
+        colour: whether states are coloured.
+    """
+    since = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(found['since']))
+    yield escape(f'wazo-busd {found["version"]}, since {since}')
+    yield escape(found['summary'] if found['connected'] else f'not connected: {found["summary"]}')
+    yield ''
+    handlers = found['handlers']
+    rows = [_COLUMNS, *(_row(each) for each in handlers)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    for row, each in zip(rows, [None, *handlers], strict=True):
+        cells = [
+            cell.ljust(width) if column < 3 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        if colour and each is not None:
+            cells[2] = click.style(cells[2], fg=_COLOURS.get(each['state'], 'yellow'))
+        yield '  '.join(cells).rstrip()
+        if each is not None and each['why']:
+            yield escape(f'  {each["why"]}')
+        if each is not None and each['last_error']:
+            yield escape(f'  last error: {each["last_error"]}')
+    yield ''
+    yield escape(_end(found))
+
+
+def _row(each: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        escape(each['handler']),
+        escape(each['plugin']),
+        escape(each['state']),
+        str(each['in_hand']),
+        str(each['received']),
+        str(each['outcomes']['done']),
+        str(each['retries']),
+        str(each['dead']),
+        _duration(each['mean_seconds']),
+        _duration(each['p95_seconds'], '≤ '),
+    )
+
+
+def _duration(seconds: float | None, sign: str = '') -> str:
+    if seconds is None:
+        return '-'
+    return f'{sign}{seconds * 1000:.3g} ms' if seconds < 1 else f'{sign}{seconds:.3g} s'
+
+
+def _is_amiss(found: Mapping[str, Any]) -> bool:
+    return not found['ready'] or any(each['state'] == 'resting' for each in found['handlers'])
+
+
+def _end(found: Mapping[str, Any]) -> str:
+    """The last line: what is amiss, and the next command."""
+    if not found['connected']:
+        return f'not connected. next: {_cure(found["summary"]) or _LOG}'
+    for state, following in _NEXT.items():
+        affected = [each for each in found['handlers'] if each['state'] == state]
+        if affected:
+            first = affected[0]
+            command = following.format(handler=first['handler']) or _cure(first['why']) or _LOG
+            names = ', '.join(each['handler'] for each in affected)
+            return f'{names}: {state}. next: {command}'
+    if not found['ready']:
+        return f'{"; ".join(found["reasons"])}. next: {_LOG}'
+    dead = next((each for each in found['handlers'] if each['dead']), None)
+    if dead is not None:
+        return f'all is well now; {dead["handler"]} has given up on events. next: wazo-busd dead list'
+    return 'all is well. next: wazo-busd events shows what could be handled too'
+
+
+def _cure(text: str) -> str:
+    """What a reason ends with: `text; cure`."""
+    return text.partition('; ')[2]

@@ -1,0 +1,241 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""`wazo-busd tail`: live events from the bus itself, whether the daemon runs or not."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+from wazo_busd import logs, roster
+from wazo_busd.advice import Advice
+from wazo_busd.amqp import Heard
+from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, output_option, print_problems
+from wazo_busd.cli.tail_line import LONGEST, Style, json_line, json_text, line
+from wazo_busd.cli.tail_mask import masked_text
+from wazo_busd.cli.tail_output import Form, write
+from wazo_busd.cli.tail_report import Report
+from wazo_busd.cli.tail_selection import Selection, hints
+from wazo_busd.cli.tail_session import Session
+from wazo_busd.config import Configuration, load, parse_duration
+from wazo_busd.errors import BusError, Problem, UnknownEvent
+from wazo_busd.event import Event
+from wazo_busd.handler import Handler
+from wazo_busd.language import Expression
+from wazo_busd.text import escape
+from wazo_busd.texts import surroundings
+from wazo_busd.verdict import Ruling, verdict
+
+_WIDTH_SECONDS = 1.0
+"""How often it is looked how wide the terminal is."""
+
+_APART = (
+    ('names_only', ('whole', 'handlers', 'report')),
+    ('report', ('whole', 'handlers')),
+)
+_WRITTEN = {'names_only': '--names-only', 'whole': '--data', 'handlers': '--handlers', 'report': '--report'}
+
+
+@click.command(short_help='Show live events from the bus.')
+@click.argument('items', metavar='[PATTERN|NAME]...', nargs=-1)
+@config_option
+@output_option
+@click.option('--when', metavar='EXPRESSION', help='Only events of which this is true, as in when of a handler.')
+@click.option('-n', 'most', metavar='N', type=click.IntRange(min=1), help='End after so many events.')
+@click.option('--for', 'span', metavar='DURATION', help='End after that time, as in 30s.')
+@click.option('--ami', is_flag=True, help='Show events of AMI too, which are hidden unless they are named.')
+@click.option('--names-only', is_flag=True, help='The name of each event, or its key if it has none, and nothing else.')
+@click.option('--data', 'whole', is_flag=True, help='All of the data, in JSON, however long.')
+@click.option('--mask', is_flag=True, help='Hide telephone numbers and names of people.')
+@click.option('--handlers', is_flag=True, help='Say which configured handlers take each event.')
+@click.option('--report', is_flag=True, help='Count only; in the end show the keys by number, rate and size.')
+def tail(
+    items: Sequence[str],
+    path: Path,
+    output: str,
+    when: str | None,
+    most: int | None,
+    span: str | None,
+    ami: bool,
+    **flags: bool,
+) -> None:
+    """Show live events from the bus itself, until Ctrl-C. The daemon need not run, and notices nothing of it.
+
+    NAME is an event of the catalogue, on whatever key it comes; PATTERN is one of routing keys, as in match. None means
+    all. Events come on a queue of its own, which goes with it; nothing is taken away from anybody.
+
+    \b
+    Examples:
+      wazo-busd tail 'calls.#' --when "data.caller_id_number == '1001'"
+      wazo-busd tail --report --for 30s
+    """
+    _check(flags, output)
+    seconds = _seconds(span)
+    configuration = load(path)
+    if configuration.problems:
+        _misconfigured(configuration.problems, path)
+    # The libraries report a broker that is away in words of their own; the error says it, with the cure.
+    logs.configure('critical')
+    selection = _selection(items, when, configuration, ami=ami)
+    for hint in hints(items, Advice(configuration.document)):
+        _tell(f'warning: {hint}')
+    takers = _takers(configuration, path) if flags['handlers'] else None
+    report = Report(masked_text if flags['mask'] else str) if flags['report'] else None
+    session = Session(configuration.config, selection, _form(output, flags, takers, report), most, _tell)
+    _run(session, seconds, report, output)
+
+
+def _run(session: Session, seconds: float | None, report: Report | None, output: str) -> None:
+    try:
+        asyncio.run(session.run(seconds))
+        if not session.is_closed:
+            _conclude(session, report, output)
+    except BusError as error:
+        _fail(str(error))
+    except BrokenPipeError:
+        # Whoever reads has enough, as `head` has.
+        return
+    except OSError as error:
+        _fail(f'standard output cannot be written: {error.strerror or error}; df -h')
+
+
+def _conclude(session: Session, report: Report | None, output: str) -> None:
+    """Say in the end what there was."""
+    if report is not None and output == 'json':
+        told = {'seconds': round(session.seconds, 3), 'events': session.shown, 'keys': report.plain(session.seconds)}
+        write(f'{json_text(told)}\n'.encode())
+    elif report is not None:
+        write('\n'.join([*report.lines(session.seconds), '']).encode())
+    _tell(session.summary)
+
+
+def _check(flags: Mapping[str, bool], output: str) -> None:
+    """See that no two options contradict each other.
+
+    Raises:
+        click.UsageError: two do.
+    """
+    for one, others in _APART:
+        for other in others:
+            if flags[one] and flags[other]:
+                raise click.UsageError(f'either {_WRITTEN[one]} or {_WRITTEN[other]}')
+    for one in ('names_only', 'whole'):
+        if flags[one] and output == 'json':
+            raise click.UsageError(f'either {_WRITTEN[one]} or -o json, which has name and data of each event')
+
+
+def _seconds(span: str | None) -> float | None:
+    if span is None:
+        return None
+    try:
+        seconds = parse_duration(span)
+    except ValueError as error:
+        raise click.UsageError(f'--for {span}: {error}') from None
+    if not seconds:
+        raise click.UsageError(f'--for {span}: expected more than nothing, as in 30s')
+    return seconds
+
+
+def _selection(items: Sequence[str], when: str | None, configuration: Configuration, *, ami: bool) -> Selection:
+    try:
+        return Selection(items, _expression(when), surroundings(configuration.config), ami=ami)
+    except UnknownEvent as error:
+        raise click.UsageError(escape(f'{error}; {error.hint}')) from None
+    except ValueError as error:
+        raise click.UsageError(escape(str(error))) from None
+
+
+def _expression(when: str | None) -> Expression | None:
+    if when is None:
+        return None
+    try:
+        return Expression(when)
+    except ValueError as error:
+        told = '; '.join([str(error), *getattr(error, '__notes__', ())])
+        raise click.UsageError(escape(f'--when: {told}')) from None
+
+
+def _takers(configuration: Configuration, path: Path) -> Callable[[Event], list[str]]:
+    """What tells which handlers of the configuration take an event."""
+    names = roster.call(configuration)
+    if names.problems:
+        _misconfigured(names.problems, path)
+    handlers = list(names.handlers.values())
+    return lambda event: [told for handler in handlers if (told := _taken(handler, event))]
+
+
+def _taken(handler: Handler, event: Event) -> str:
+    """The name of a handler that takes an event; `''` if it does not."""
+    if not handler.match.takes(event):
+        return ''
+    ruling = verdict(handler, event, now=event.received_at).ruling
+    if ruling is Ruling.DEAD:
+        return f'{handler.name} (a dead letter)'
+    return handler.name if ruling is Ruling.RUNS else ''
+
+
+def _form(
+    output: str, flags: Mapping[str, bool], takers: Callable[[Event], list[str]] | None, report: Report | None
+) -> Form:
+    """How events are written."""
+    if report is not None:
+        return lambda heard: report.add(heard.event.routing_key, heard.size)
+    if flags['names_only']:
+        return lambda heard: _name(heard, mask=flags['mask'])
+    if output == 'json':
+        return lambda heard: json_line(heard, mask=flags['mask'], handlers=takers(heard.event) if takers else None)
+    return _Lines(Style(width=LONGEST, colour=_colour(), whole=flags['whole'], mask=flags['mask']), takers)
+
+
+class _Lines:
+    """Writes lines as wide as the terminal is at the time."""
+
+    def __init__(self, style: Style, takers: Callable[[Event], list[str]] | None) -> None:
+        self._style = style
+        self._takers = takers
+        self._looked_at: float | None = None
+
+    def __call__(self, heard: Heard) -> str:
+        now = time.monotonic()
+        if self._looked_at is None or now - self._looked_at > _WIDTH_SECONDS:
+            self._looked_at = now
+            self._style = replace(self._style, width=_width())
+        taken = '' if self._takers is None else ', '.join(self._takers(heard.event)) or 'no handler'
+        return line(heard, self._style, taken)
+
+
+def _name(heard: Heard, *, mask: bool) -> str:
+    event = heard.event
+    return escape(event.name or (masked_text(event.routing_key) if mask else event.routing_key))
+
+
+def _width() -> int:
+    return max(shutil.get_terminal_size().columns, 20) if sys.stdout.isatty() else LONGEST
+
+
+def _colour() -> bool:
+    return sys.stdout.isatty() and not os.environ.get('NO_COLOR')
+
+
+def _misconfigured(problems: Sequence[Problem], path: Path) -> NoReturn:
+    print_problems(problems)
+    click.echo(escape(f'next: wazo-busd check -c {path}'), err=True)
+    sys.exit(EXIT_CONFIGURATION)
+
+
+def _tell(text: Any) -> None:
+    click.echo(escape(str(text)), err=True)
+
+
+def _fail(text: str) -> NoReturn:
+    _tell(f'error: {text}')
+    sys.exit(1)

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The exposition: figures as Prometheus reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from wazo_busd.figure import Distribution, Figure
+from wazo_busd.meter import shown
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+"""What an answer with it says that it is."""
+
+Figures = Mapping[str, Iterable[Figure]]
+"""The figures of each handler; those of the daemon itself under `''`."""
+
+
+def exposition(figures: Figures) -> bytes:
+    """The text of Prometheus for some figures.
+
+    Those of a handler have its name as the label `handler`. Of two handlers that show something else by one name, the
+    second one is left out: a name has one meaning (Prometheus, exposition format).
+
+    Args:
+        figures: the figures.
+    """
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Collector(figures))
+    ProcessCollector(registry=registry)
+    return generate_latest(registry)
+
+
+class _Collector(Collector):
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+
+    def collect(self) -> Iterator[Metric]:
+        families: dict[str, tuple[tuple[str, tuple[str, ...]], Metric]] = {}
+        for handler, figures in self._figures.items():
+            for figure in figures:
+                labels = (('handler', *figure.labels)) if handler else figure.labels
+                kind = (figure.kind, labels)
+                _, family = families.setdefault(figure.name, (kind, _family(figure, labels)))
+                if families[figure.name][0] == kind:
+                    _add(family, figure, (handler,) if handler else ())
+        return iter([family for _, family in families.values()])
+
+
+def _family(figure: Figure, labels: tuple[str, ...]) -> Metric:
+    if figure.kind == 'histogram':
+        return HistogramMetricFamily(figure.name, figure.meaning, labels=labels)
+    if figure.kind == 'counter':
+        return CounterMetricFamily(figure.name, figure.meaning, labels=labels)
+    return GaugeMetricFamily(figure.name, figure.meaning, labels=labels)
+
+
+def _add(family: Metric, figure: Figure, first: tuple[str, ...]) -> None:
+    if isinstance(family, HistogramMetricFamily):
+        for values, each in figure.distributions.items():
+            family.add_metric((*first, *map(shown, values)), _buckets(each), each.total)
+    elif isinstance(family, (CounterMetricFamily, GaugeMetricFamily)):
+        for values, value in figure.values.items():
+            family.add_metric((*first, *map(shown, values)), value)
+
+
+def _buckets(value: Distribution) -> list[tuple[str, float]]:
+    """The buckets with all that is no greater than each."""
+    found: list[tuple[str, float]] = []
+    so_far = 0
+    for bound, count in zip((*map(str, value.bounds), '+Inf'), value.counts, strict=True):
+        so_far += count
+        found.append((bound, so_far))
+    return found

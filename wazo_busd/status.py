@@ -1,0 +1,217 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The status: how the daemon and each of its handlers fare. It says nothing of what events say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Protocol
+
+from wazo_busd import __version__
+from wazo_busd.breaker import BreakerState
+from wazo_busd.bus import BusStatus, ConsumerState, ConsumerStatus
+from wazo_busd.dispatcher import Dispatcher
+from wazo_busd.handler import Handler
+from wazo_busd.outcome import Outcome
+from wazo_busd.settlement import BOUNDS_SECONDS, Counts
+
+_MOST = 0.95
+
+
+class State(Enum):
+    """How a handler fares, in one word."""
+
+    CONSUMING = 'consuming'
+    RESTING = 'resting'
+    PAUSED = 'paused'
+    STOPPED = 'stopped'
+    STARTING = 'starting'
+    WAITING = 'waiting'
+    REFUSED = 'refused'
+    BROKEN = 'broken'
+
+
+_WELL = (State.CONSUMING, State.RESTING)
+"""Nothing is to be done: one that rests goes on by itself when what it needs is back."""
+
+_QUOTED = (State.STOPPED, State.STARTING, State.BROKEN)
+"""Why it is so is said in the plugin's own words."""
+
+_ELSEWHERE = 'wazo-busd status says why, on the host'
+
+
+class Posted(Protocol):
+    """What is to be known of a handler at its work."""
+
+    handler: Handler
+    dispatcher: Dispatcher | None
+    hindrance: str
+    is_paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerStatus:
+    """How one handler fares.
+
+    Attributes:
+        name: its name.
+        plugin: the name of its plugin.
+        state: in one word.
+        why: what keeps it from consuming, and the cure; `''` where nothing does.
+        breaker: whether its breaker lets it have events.
+        in_hand: how many events it has taken and not finished.
+        counts: what it has done.
+    """
+
+    name: str
+    plugin: str
+    state: State
+    why: str = ''
+    breaker: BreakerState = BreakerState.CLOSED
+    in_hand: int = 0
+    counts: Counts = field(default_factory=Counts)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it consumes, or goes on to by itself."""
+        return self.state in _WELL
+
+    def plain(self, *, in_full: bool) -> dict[str, Any]:
+        """It in plain types.
+
+        Args:
+            in_full: with what the plugin says in its own words.
+        """
+        counts, tries = self.counts, sum(self.counts.durations)
+        return {
+            'handler': self.name,
+            'plugin': self.plugin,
+            'state': self.state.value,
+            'why': self.why if in_full or self.state not in _QUOTED else _ELSEWHERE,
+            'breaker': self.breaker.value,
+            'in_hand': self.in_hand,
+            'received': counts.received,
+            'outcomes': {outcome.value: number for outcome, number in counts.outcomes.items()},
+            'retries': counts.outcomes[Outcome.RETRY] + counts.retried_in_place,
+            'dead': counts.outcomes[Outcome.DEAD],
+            'mean_seconds': round(counts.seconds / tries, 6) if tries else None,
+            'p95_seconds': at_most(counts.durations),
+            'last_error': counts.last_error,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonStatus:
+    """How the daemon fares.
+
+    Attributes:
+        since: when it started, Unix seconds.
+        connected: whether there is a connection to the broker.
+        summary: connected to what, or what is waited for.
+        handlers: the enabled handlers, by name.
+        is_stopping: whether it has been told to stop.
+    """
+
+    since: float
+    connected: bool
+    summary: str
+    handlers: tuple[HandlerStatus, ...]
+    is_stopping: bool = False
+
+    def reasons(self, *, in_full: bool) -> list[str]:
+        """Why it is not ready; none if it is.
+
+        Args:
+            in_full: with what plugins say in their own words.
+        """
+        if self.is_stopping:
+            return ['the daemon stops']
+        faults = [each for each in self.handlers if not each.is_well]
+        found = []
+        if not self.connected:
+            found = [f'not connected: {self.summary}']
+            # Those that only wait for that need not be named.
+            faults = [each for each in faults if each.state is not State.WAITING]
+        for each in faults:
+            why = each.plain(in_full=in_full)['why']
+            found.append(f'{each.name} is {each.state.value}{f": {why}" if why else ""}')
+        return found
+
+    def plain(self, *, in_full: bool) -> dict[str, Any]:
+        """It in plain types.
+
+        Args:
+            in_full: with what plugins say in their own words.
+        """
+        reasons = self.reasons(in_full=in_full)
+        return {
+            'version': __version__,
+            'since': round(self.since, 3),
+            'connected': self.connected,
+            'summary': self.summary,
+            'ready': not reasons,
+            'reasons': reasons,
+            'handlers': [each.plain(in_full=in_full) for each in self.handlers],
+        }
+
+    def line(self) -> str:
+        """It in one line, as the service manager shows it."""
+        consuming = sum(each.state is State.CONSUMING for each in self.handlers)
+        parts = [self.summary, f'{consuming} of {len(self.handlers)} handlers consume']
+        return '; '.join([*parts, *(f'{each.name}: {each.why}' for each in self.handlers if each.why)])
+
+
+def at_most(durations: list[int]) -> float | None:
+    """The bound that 95 of a hundred durations do not pass; `None` if there are none, or it is beyond all bounds.
+
+    Args:
+        durations: how many there are between each two bounds.
+    """
+    wanted, so_far = _MOST * sum(durations), 0
+    for bound, number in zip(BOUNDS_SECONDS, durations, strict=False):
+        so_far += number
+        if number and so_far >= wanted:
+            return bound
+    return None
+
+
+def handlers_of(
+    bus: BusStatus, posts: Mapping[str, Posted], broken: Mapping[str, tuple[str, str]]
+) -> tuple[HandlerStatus, ...]:
+    """How the handlers fare, in the order of their names.
+
+    Args:
+        bus: how the bus fares.
+        posts: the handlers at their work, by name.
+        broken: of each handler whose plugin cannot be imported the name of that, and why.
+    """
+    found = [HandlerStatus(name, plugin, State.BROKEN, why) for name, (plugin, why) in broken.items()]
+    waiting = ConsumerStatus(ConsumerState.WAITING)
+    found += [_of(name, post, bus.consumers.get(name, waiting)) for name, post in posts.items()]
+    return tuple(sorted(found, key=lambda each: each.name))
+
+
+def _of(name: str, post: Posted, consumer: ConsumerStatus) -> HandlerStatus:
+    plugin, dispatcher = post.handler.plugin.name, post.dispatcher
+    if dispatcher is None:
+        state = State.PAUSED if post.is_paused else State.STARTING
+        if consumer.state is ConsumerState.REFUSED:
+            return HandlerStatus(name, plugin, State.REFUSED, consumer.detail)
+        return HandlerStatus(name, plugin, state, post.hindrance or consumer.detail)
+    breaker = dispatcher.breaker.state
+    state = _state(consumer.state, breaker, is_paused=post.is_paused)
+    return HandlerStatus(name, plugin, state, consumer.detail, breaker, dispatcher.backlog, dispatcher.counts)
+
+
+def _state(consumer: ConsumerState, breaker: BreakerState, *, is_paused: bool) -> State:
+    if consumer is ConsumerState.REFUSED:
+        return State.REFUSED
+    if breaker is BreakerState.HALTED:
+        return State.STOPPED
+    if is_paused:
+        return State.PAUSED
+    if consumer in (ConsumerState.CONSUMING, ConsumerState.PAUSED) and breaker is not BreakerState.CLOSED:
+        return State.RESTING
+    return State.CONSUMING if consumer is ConsumerState.CONSUMING else State.WAITING
