@@ -77,10 +77,14 @@ def listening(daemon: FakeDaemon, path: Path) -> Iterator[None]:
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
+        # Whoever hung up on its own account is done with when the loop has looked at its socket.
+        loop.run_until_complete(asyncio.sleep(0.02))
         loop.close()
 
 
 async def _close(server: HttpServer) -> None:
+    # Who has connected and hung up at once is still to be heard.
+    await asyncio.sleep(0.05)
     await server.close()
     # Connections that were closed are done with when the loop has turned.
     for _ in range(10):
