@@ -13,10 +13,11 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
-from wazo_busd.delivery import Delivery
+from wazo_busd.delivery import LONGEST_WHOLE, Delivery
 from wazo_busd.event import identity
 
 _SLOT = 2048
@@ -25,8 +26,18 @@ _HEAD = struct.Struct('>BBHHI')
 
 _EMPTY, _WHOLE, _NAMED = 0, 1, 2
 _ROOM = _SLOT - _HEAD.size
+_LONGEST_NAMES = _ROOM - LONGEST_WHOLE
+_MOST_NAMES = 4096
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+class _Names(NamedTuple):
+    """An exchange and a routing key: the text of both, and how long each is."""
+
+    text: bytes
+    exchange_size: int
+    key_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +45,11 @@ class Recorded:
     """An event that was being run.
 
     Attributes:
-        identity: what it is recognised by when it is given out again.
+        mark: what it is recognised by when it is given out again; see `Delivery.mark`.
         alone: whether nothing else of the process ran beside it.
     """
 
-    identity: str
+    mark: str
     alone: bool
 
 
@@ -56,6 +67,7 @@ class BlackBox:
         self._path = path
         self._map: mmap.mmap | None = None
         self._free: list[int] = []
+        self._names: dict[tuple[str, str], _Names] = {}
         if path is None:
             return
         try:
@@ -81,16 +93,28 @@ class BlackBox:
         if box is None or not self._free:
             return -1
         slot = self._free.pop()
-        exchange, key, body = delivery.exchange.encode(), delivery.routing_key.encode(), delivery.body
-        state = _WHOLE
-        if delivery.history is not None or len(exchange) + len(key) + len(body) > _ROOM:
-            state, exchange, key, body = _NAMED, b'', b'', delivery.identity.encode()
-        content = exchange + key + body
         start = slot + _HEAD.size
-        box[start : start + len(content)] = content
-        # The state last: a slot that is not empty is whole.
-        _HEAD.pack_into(box, slot, state, alone, len(exchange), len(key), len(body))
+        body = delivery.body
+        names = self._names_of(delivery.exchange, delivery.routing_key)
+        if delivery.history is None and len(body) <= LONGEST_WHOLE and len(names.text) <= _LONGEST_NAMES:
+            box[start : start + len(names.text) + len(body)] = names.text + body
+            # The state last: a slot that is not empty is whole.
+            _HEAD.pack_into(box, slot, _WHOLE, alone, names.exchange_size, names.key_size, len(body))
+        else:
+            mark = delivery.mark.encode()
+            box[start : start + len(mark)] = mark
+            _HEAD.pack_into(box, slot, _NAMED, alone, 0, 0, len(mark))
         return slot
+
+    def _names_of(self, exchange: str, routing_key: str) -> _Names:
+        """Exchange and routing key as they are written; most are among a few."""
+        names = self._names.get((exchange, routing_key))
+        if names is None:
+            if len(self._names) >= _MOST_NAMES:
+                self._names.clear()
+            parts = exchange.encode(), routing_key.encode()
+            names = self._names[exchange, routing_key] = _Names(b''.join(parts), len(parts[0]), len(parts[1]))
+        return names
 
     def no_longer_alone(self, slot: int) -> None:
         """Something else runs beside it now."""

@@ -47,6 +47,10 @@ class BreakerState(Enum):
     HALTED = 'halted'
 
 
+_CLOSED = BreakerState.CLOSED
+"""To read a member of an enumeration takes as long as a call does."""
+
+
 class Breaker:
     """Counts the outages of one handler, and says when it is to stop and when to try.
 
@@ -104,7 +108,7 @@ class Breaker:
 
     def worked(self) -> None:
         """A try reached what the handler needs."""
-        if not self._in_a_row and self.state is BreakerState.CLOSED:
+        if not self._in_a_row and self.state is _CLOSED:
             return
         self._in_a_row = 0
         if self.state in (BreakerState.CLOSED, BreakerState.HALTED) or self._is_stopped:

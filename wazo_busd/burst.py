@@ -36,8 +36,14 @@ class Burst:
     events: tuple[Event, ...]
 
 
-class Gathered(Event):
-    """The last event of a burst, which stands for all of them.
+def gathered(
+    burst: Burst,
+    *,
+    redelivered: bool,
+    attempt: int,
+    id: str,  # noqa: A002 — the word of the glossary
+) -> Event:
+    """The last event of a burst, as the one that stands for all of them.
 
     Args:
         burst: the burst.
@@ -45,36 +51,21 @@ class Gathered(Event):
         attempt: 1-based ordinal of the present try.
         id: the identity of the burst.
     """
-
-    __slots__ = ('burst',)
-
-    def __init__(
-        self,
-        burst: Burst,
-        *,
-        redelivered: bool,
-        attempt: int,
-        id: str,  # noqa: A002 — the word of the glossary
-    ) -> None:
-        last = burst.events[-1]
-        super().__init__(
-            last.name,
-            last.data,
-            routing_key=last.routing_key,
-            exchange=last.exchange,
-            headers=last.headers,
-            metadata=last.metadata,
-            body=last.body,
-            received_at=last.received_at,
-            redelivered=redelivered,
-            attempt=attempt,
-            id=id,
-        )
-        self.burst: Burst = burst
-
-    def next_try(self) -> Gathered:
-        """The same burst, for the try after this one."""
-        return Gathered(self.burst, redelivered=self.redelivered, attempt=self.attempt + 1, id=self.id)
+    last = burst.events[-1]
+    return Event(
+        last.name,
+        last.data,
+        routing_key=last.routing_key,
+        exchange=last.exchange,
+        headers=last.headers,
+        metadata=last.metadata,
+        body=last.body,
+        received_at=last.received_at,
+        redelivered=redelivered,
+        attempt=attempt,
+        id=id,
+        burst=burst,
+    )
 
 
 def record(event: Event) -> bytes:
@@ -109,7 +100,7 @@ def burst_of(
     attempt: int,
     id: str,  # noqa: A002 — the word of the glossary
     limits: Limits,
-) -> Gathered:
+) -> Event:
     """The event that stands for a burst.
 
     Args:
@@ -137,7 +128,7 @@ def burst_of(
     if type(count) is not int or not isinstance(records, list) or not 1 <= len(records) <= count:
         raise Undecodable('the body is no burst: expected the number of its events, and their records')
     events = tuple(_event(each, redelivered, limits) for each in records)
-    return Gathered(Burst(count, events), redelivered=redelivered, attempt=attempt, id=id)
+    return gathered(Burst(count, events), redelivered=redelivered, attempt=attempt, id=id)
 
 
 def _event(found: Any, redelivered: bool, limits: Limits) -> Event:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from wazo_busd.work import Work
@@ -31,9 +32,14 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
-    def began(self, work: Work) -> None:
-        """A call begins."""
-        self._running[work] = now = self._loop.time()
+    def began(self, work: Work, now: float) -> None:
+        """A call begins.
+
+        Args:
+            work: what is tried by it.
+            now: the time, on the monotonic clock.
+        """
+        self._running[work] = now
         if self._timer is None:
             self._timer = self._loop.call_at(now + self._seconds, self._look)
 
@@ -51,7 +57,7 @@ class Deadlines:
 
     def _look(self) -> None:
         try:
-            self._tell(self._loop.time())
+            self._tell(time.monotonic())
         finally:
             # Also after a mistake of ours: the other calls are still to be ended.
             self._timer = None

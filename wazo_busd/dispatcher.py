@@ -155,7 +155,7 @@ class Dispatcher:
                 handler=self.handler.name,
                 event_name=work.event.name,
                 event_id=work.event.id,
-                running_seconds=round(time.time() - work.started_at, 1) if work.started_at else 0.0,
+                running_seconds=round(work.running_seconds, 1),
                 hint='its event is given out again; raise drain_timeout if it should have been waited for',
             )
         for work in await self._lanes.cut(_CUT_GRACE_SECONDS):
@@ -184,10 +184,10 @@ class Dispatcher:
         if self._repeats.takes(delivery):
             self.counts.repeats += 1
             return True
-        crashes = self._suspects.crashes(self.handler.name, delivery.identity) if self._suspects.any else 0
+        crashes = self._suspects.crashes(self.handler.name, delivery.mark) if self._suspects.any else 0
         if crashes < MOST_CRASHES:
             return False
-        delivery.when_closed = partial(self._suspects.cleared, self.handler.name, delivery.identity)
+        delivery.when_closed = partial(self._suspects.cleared, self.handler.name, delivery.mark)
         error = HandlerCrashed(f'the process ended {crashes} times while this event was handled')
         self._settlement.give_up(delivery, error, attempts=crashes)
         return True
@@ -230,7 +230,7 @@ class Dispatcher:
         delivery, key = work.delivery, lane_of(work.event, self._order_by) if self._order_by else None
         work.in_lane = key is not None
         if delivery.redelivered and self._suspects.any:
-            work.is_suspect = self._suspects.crashes(self.handler.name, delivery.identity) > 0
+            work.is_suspect = self._suspects.crashes(self.handler.name, delivery.mark) > 0
         self._lanes.put(work, key)
 
     def _gathered(self, work: Work) -> None:

@@ -221,7 +221,10 @@ class Lanes(Generic[W]):
             finally:
                 # Not if it was abandoned meanwhile.
                 if number in running:
-                    self._finished(number, key, again)
+                    if again is None and key is None and self._awaited is None:
+                        del running[number]
+                    else:
+                        self._finished(number, key, again)
 
     def _ended(self, number: int) -> None:
         if self._workers.pop(number, None) is not None and (self._ready or self._due):

@@ -18,7 +18,7 @@ from typing import Any, NoReturn, Self
 
 import structlog
 
-from wazo_busd.burst import Burst, Gathered
+from wazo_busd.burst import Burst, gathered
 from wazo_busd.codec import encode
 from wazo_busd.config import Configuration
 from wazo_busd.context import Context
@@ -127,7 +127,7 @@ class Rehearsal:
             began, events = now, ()
         events = (*events, event)
         self._bursts[handler.name] = (began, events)
-        return Gathered(Burst(len(events), events), redelivered=False, attempt=1, id=event.id)
+        return gathered(Burst(len(events), events), redelivered=False, attempt=1, id=event.id)
 
     async def _previewed(self, handler: Handler, event: Event, found: Verdict) -> Verdict:
         """The verdict with what the handler would send.

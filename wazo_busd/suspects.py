@@ -48,7 +48,7 @@ class Suspects:
         self._boxes = state_dir / 'running' if state_dir else None
         self._file = state_dir / 'crashes.json' if state_dir else None
         self._counts: dict[str, dict[str, list[float]]] = {}
-        """By handler and identity: the number of crashes, when the last one was found (Unix seconds), and how often it
+        """By handler and mark: the number of crashes, when the last one was found (Unix seconds), and how often it
         was there beside others."""
         self._running = 0
         self._lock = asyncio.Lock()
@@ -72,9 +72,9 @@ class Suspects:
                 continue
             found += len(recorded)
             for each in recorded:
-                crashes, _, beside = self._count(path.stem, each.identity)
+                crashes, _, beside = self._count(path.stem, each.mark)
                 count = [crashes + 1, beside] if each.alone else [max(crashes, 1), beside + 1]
-                self._counts.setdefault(path.stem, {})[each.identity] = [count[0], time.time(), count[1]]
+                self._counts.setdefault(path.stem, {})[each.mark] = [count[0], time.time(), count[1]]
         if found:
             log.warning('crash_found', suspects=found, effect='each is run alone when it comes again')
             self._write()
@@ -83,28 +83,28 @@ class Suspects:
         """The black box of a handler."""
         return BlackBox(self._boxes / f'{handler}.box' if self._boxes else None, slots)
 
-    def crashes(self, handler: str, identity: str) -> int:
+    def crashes(self, handler: str, mark: str) -> int:
         """With how many crashes an event of a handler was there."""
-        return int(self._count(handler, identity)[0])
+        return int(self._count(handler, mark)[0])
 
-    def seconds_alone(self, handler: str, identity: str) -> float:
+    def seconds_alone(self, handler: str, mark: str) -> float:
         """How long others wait for an event of a handler."""
-        beside = int(self._count(handler, identity)[2])
+        beside = int(self._count(handler, mark)[2])
         return min(_ALONE_SECONDS * (1 << min(max(0, beside - 1), 20)), _LONGEST_ALONE_SECONDS)
 
-    def _count(self, handler: str, identity: str) -> list[float]:
-        return self._counts.get(handler, {}).get(identity, [0, 0.0, 0])
+    def _count(self, handler: str, mark: str) -> list[float]:
+        return self._counts.get(handler, {}).get(mark, [0, 0.0, 0])
 
     @property
     def any(self) -> bool:
         """Whether there are suspects."""
         return bool(self._counts)
 
-    def cleared(self, handler: str, identity: str) -> None:
+    def cleared(self, handler: str, mark: str) -> None:
         """An event has ended, and the process has not."""
-        identities = self._counts.get(handler, {})
-        if identities.pop(identity, None) is not None:
-            if not identities:
+        marks = self._counts.get(handler, {})
+        if marks.pop(mark, None) is not None:
+            if not marks:
                 del self._counts[handler]
             self._write()
 
@@ -124,7 +124,7 @@ class Suspects:
             await self._passage.wait()
 
     @asynccontextmanager
-    async def alone(self, handler: str, identity: str, over: Callable[[], Any]) -> AsyncIterator[None]:
+    async def alone(self, handler: str, mark: str, over: Callable[[], Any]) -> AsyncIterator[None]:
         """Let a suspect run while nothing else does, or as good as that: others wait for a few seconds only.
 
         One with which the process ended later than that, beside others, has twice the time each time: what takes long
@@ -132,10 +132,10 @@ class Suspects:
 
         Args:
             handler: the name of its handler.
-            identity: what it is recognised by.
+            mark: what it is recognised by.
             over: told that others run again.
         """
-        seconds = self.seconds_alone(handler, identity)
+        seconds = self.seconds_alone(handler, mark)
         await self._lock.acquire()
         turn = self._turn = object()
         self.is_alone = True

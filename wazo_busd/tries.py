@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import structlog
 
@@ -49,30 +50,15 @@ class Tries:
         self._black_box = suspects.black_box(handler.name, handler.concurrency)
         self._deadlines = Deadlines(handler.config.timeout, expire=self._expire, abandon=self._abandon)
 
-    async def run(self, work: Work) -> float | None:
+    def run(self, work: Work) -> Coroutine[Any, Any, float | None]:
         """Try it once, and see to what follows.
 
         Returns:
-            The seconds after which it is to be tried again in place; `None` if the event is settled.
+            Awaited, the seconds after which it is to be tried again in place; `None` if the event is settled.
         """
-        raised: BaseException | None = None
-        try:
-            if work.is_suspect:
-                async with self._suspects.alone(
-                    work.handler, work.delivery.identity, lambda: self._black_box.no_longer_alone(work.slot)
-                ):
-                    await self._try(work)
-            elif self._suspects.is_alone:
-                await self._suspects.passage()
-                await self._try(work)
-            else:
-                await self._try(work)
-        except BaseException as error:  # noqa: BLE001 — here exceptions of plugins end
-            raised = error
-        if work.is_abandoned:
-            log.info('handler_ended_at_last', handler=self._handler.name, event_name=work.event.name)
-            return None
-        return self._conclude(work, raised)
+        if work.is_suspect or self._suspects.is_alone:
+            return self._try_in_turn(work)
+        return self._try(work)
 
     def close(self) -> None:
         """The handler has ended."""
@@ -80,30 +66,76 @@ class Tries:
         self._threads.close()
         self._black_box.close()
 
-    async def _try(self, work: Work) -> None:
+    async def _try_in_turn(self, work: Work) -> float | None:
+        """A try of what has to run alone, or has to wait for what does."""
+        raised: BaseException | None = None
+        try:
+            if work.is_suspect:
+                async with self._suspects.alone(
+                    work.handler, work.delivery.mark, lambda: self._black_box.no_longer_alone(work.slot)
+                ):
+                    await self._call(work)
+            else:
+                await self._suspects.passage()
+                await self._call(work)
+        except BaseException as error:  # noqa: BLE001 — here exceptions of plugins end
+            raised = error
+        return self._end(work, raised)
+
+    async def _try(self, work: Work) -> float | None:
+        """A try of what nothing is to be thought of, as with nearly all: without a call more than it needs."""
+        raised: BaseException | None = None
+        try:
+            if work.call.blocking:
+                await self._call(work)
+            else:
+                self._suspects.enter()
+                try:
+                    self._begin(work)
+                    await work.call.run(work.event)
+                finally:
+                    self._finish(work)
+        except BaseException as error:  # noqa: BLE001 — here exceptions of plugins end
+            raised = error
+        return self._end(work, raised)
+
+    async def _call(self, work: Work) -> None:
         """The call and what is around it, in this order."""
         call = work.call
         self._suspects.enter()
-        began = 0.0
         try:
             if call.blocking:
                 # Outside the handler's timeout: an event that never ran is no failure.
                 work.thread = await self._threads.free()
-            work.slot = self._black_box.enter(work.delivery, alone=work.is_suspect)
-            self._deadlines.began(work)
-            current_work.set(work)
-            work.started_at = time.time()
-            began = time.perf_counter()
+            self._begin(work)
             if call.blocking:
                 await self._call_in_thread(work)
             else:
                 await call.run(work.event)
         finally:
-            if began:
-                work.duration_seconds = time.perf_counter() - began
-                current_work.set(None)
-            self._deadlines.ended(work)
-            self._release(work)
+            self._finish(work)
+
+    def _begin(self, work: Work) -> None:
+        """What comes before the call."""
+        work.slot = self._black_box.enter(work.delivery, alone=work.is_suspect)
+        current_work.set(work)
+        work.began_at = now = time.monotonic()
+        self._deadlines.began(work, now)
+
+    def _finish(self, work: Work) -> None:
+        """What comes after it, or after what kept it from beginning."""
+        if work.began_at:
+            work.duration_seconds = time.monotonic() - work.began_at
+            current_work.set(None)
+        self._deadlines.ended(work)
+        self._release(work)
+
+    def _end(self, work: Work, raised: BaseException | None) -> float | None:
+        """See to what follows from a try."""
+        if work.is_abandoned:
+            log.info('handler_ended_at_last', handler=self._handler.name, event_name=work.event.name)
+            return None
+        return self._conclude(work, raised)
 
     def _release(self, work: Work) -> None:
         """Let go of what a try holds."""

@@ -41,6 +41,7 @@ class Work:
     """
 
     __slots__ = (
+        'began_at',
         'call',
         'delivery',
         'duration_seconds',
@@ -55,7 +56,6 @@ class Work:
         'is_late',
         'is_suspect',
         'slot',
-        'started_at',
         'thread',
     )
 
@@ -65,8 +65,8 @@ class Work:
         self.call = call
         self.delivery = delivery
         self.in_lane = in_lane
-        self.started_at = 0.0
-        """When the present call began, Unix seconds; 0 before, and between two tries."""
+        self.began_at = 0.0
+        """When the present call began, on the monotonic clock; 0 before, and between two tries."""
         self.duration_seconds = 0.0
         """How long the last call took; 0 before it ended."""
         self.first_at = delivery.history.first_at if delivery.history else 0.0
@@ -91,11 +91,16 @@ class Work:
     def afresh(self) -> Work:
         """The same work, for the tries that follow one that nobody waits for: that one keeps this value."""
         fresh = Work(self.handler, self.event, self.call, self.delivery, in_lane=self.in_lane)
-        fresh.first_at, fresh.first_error, fresh.started_at = self.first_at, self.first_error, self.started_at
+        fresh.first_at, fresh.first_error, fresh.began_at = self.first_at, self.first_error, self.began_at
         fresh.held_since = self.held_since
-        fresh.duration_seconds = time.time() - self.started_at
+        fresh.duration_seconds = self.running_seconds
         fresh.is_late, fresh.is_suspect = self.is_late, self.is_suspect
         return fresh
+
+    @property
+    def running_seconds(self) -> float:
+        """For how long the present call runs; 0 before it has begun, and between two tries."""
+        return time.monotonic() - self.began_at if self.began_at else 0.0
 
     @property
     def rounds(self) -> int:
@@ -127,17 +132,18 @@ def event_of(delivery: Delivery, limits: Limits) -> Event:
             id=history.event_id,
             limits=limits,
         )
+    # By position, for a function called with keywords takes longer.
     return decode(
         delivery.body,
-        size=delivery.size,
-        headers=delivery.properties.headers,
-        routing_key=delivery.routing_key,
-        exchange=delivery.exchange,
-        received_at=delivery.received_at,
-        redelivered=delivery.redelivered,
-        attempt=history.attempts + 1 if history else 1,
-        id=history.event_id if history else None,
-        limits=limits,
+        delivery.properties.headers,
+        delivery.routing_key,
+        delivery.exchange,
+        delivery.received_at,
+        delivery.redelivered,
+        limits,
+        delivery.size,
+        history.attempts + 1 if history else 1,
+        history.event_id if history else None,
     )
 
 

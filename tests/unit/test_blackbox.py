@@ -68,7 +68,7 @@ async def test_a_box_that_nothing_was_put_into_says_nothing(path: Path) -> None:
 async def test_an_event_that_is_run_is_told_by_what_it_is_recognised_by(path: Path, delivery: Delivery) -> None:
     open_box(path).enter(delivery)
 
-    assert read(path) == [Recorded(delivery.identity, alone=False)]
+    assert read(path) == [Recorded(delivery.mark, alone=False)]
 
 
 @given(body=st.binary(max_size=3000), routing_key=st.text(max_size=60), alone=st.booleans())
@@ -97,7 +97,7 @@ async def test_an_event_that_is_run_no_more_is_not_told(path: Path) -> None:
     box.leave(first)
 
     # Then the other one is told
-    assert [each.identity for each in read(path)] == [delivery_of(b'2').identity]
+    assert [each.mark for each in read(path)] == [delivery_of(b'2').identity]
 
 
 async def test_all_that_is_run_is_told(path: Path) -> None:
@@ -106,7 +106,7 @@ async def test_all_that_is_run_is_told(path: Path) -> None:
     for body in (b'1', b'2', b'3'):
         box.enter(delivery_of(body))
 
-    assert {each.identity for each in read(path)} == {delivery_of(body).identity for body in (b'1', b'2', b'3')}
+    assert {each.mark for each in read(path)} == {delivery_of(body).identity for body in (b'1', b'2', b'3')}
 
 
 async def test_of_an_event_that_ran_alone_that_is_told(path: Path) -> None:
@@ -146,7 +146,7 @@ async def test_what_there_is_no_room_for_is_not_recorded(path: Path) -> None:
     box.leave(slot)
 
     # Then the first one is told
-    assert (slot, [each.identity for each in read(path)]) == (-1, [delivery_of(b'1').identity])
+    assert (slot, [each.mark for each in read(path)]) == (-1, [delivery_of(b'1').identity])
 
 
 # ---- a process that ends
@@ -182,9 +182,9 @@ def test_however_a_process_ends_the_event_that_it_was_at_is_told(path: Path, end
     recorded = read(path)
 
     # Then what it was at is told, and nothing else
-    assert {(each.identity, each.alone) for each in recorded} == {
-        (delivery_of(b'deadly').identity, True),
-        (delivery_of(b'innocent').identity, False),
+    assert {(each.mark, each.alone) for each in recorded} == {
+        (delivery_of(b'deadly').mark, True),
+        (delivery_of(b'innocent').mark, False),
     }
 
 
@@ -211,7 +211,7 @@ def test_a_process_that_another_one_ends_leaves_its_event(path: Path) -> None:
         process.wait()
 
     # Then its event is told
-    assert [each.identity for each in read(path)] == [delivery_of(b'1').identity]
+    assert [each.mark for each in read(path)] == [delivery_of(b'1').identity]
 
 
 # ---- the file

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -58,7 +59,7 @@ def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_a_call_that_takes_too_long_is_told(watch: Watch) -> None:
     work = make_work()
-    watch.deadlines.began(work)
+    watch.deadlines.began(work, time.monotonic())
 
     await watch.until(expired=1)
 
@@ -67,7 +68,7 @@ async def test_a_call_that_takes_too_long_is_told(watch: Watch) -> None:
 
 async def test_a_call_that_goes_on_after_it_was_cancelled_is_given_up(watch: Watch) -> None:
     work = make_work()
-    watch.deadlines.began(work)
+    watch.deadlines.began(work, time.monotonic())
 
     await watch.until(abandoned=1)
 
@@ -77,7 +78,7 @@ async def test_a_call_that_goes_on_after_it_was_cancelled_is_given_up(watch: Wat
 async def test_calls_that_take_too_long_are_told_in_the_order_they_began(watch: Watch) -> None:
     works = [make_work() for _ in range(5)]
     for work in works:
-        watch.deadlines.began(work)
+        watch.deadlines.began(work, time.monotonic())
         await asyncio.sleep(0)
 
     await watch.until(abandoned=5)
@@ -88,8 +89,8 @@ async def test_calls_that_take_too_long_are_told_in_the_order_they_began(watch: 
 async def test_a_call_that_ends_in_time_is_not_told(watch: Watch) -> None:
     # Given two calls, of which one ends
     in_time, late = make_work(), make_work()
-    watch.deadlines.began(in_time)
-    watch.deadlines.began(late)
+    watch.deadlines.began(in_time, time.monotonic())
+    watch.deadlines.began(late, time.monotonic())
     watch.deadlines.ended(in_time)
 
     # When the time of both is over
@@ -102,8 +103,8 @@ async def test_a_call_that_ends_in_time_is_not_told(watch: Watch) -> None:
 async def test_a_call_that_ends_when_it_is_cancelled_is_not_given_up(watch: Watch) -> None:
     # Given a call that ends as soon as it is told that it is late, and one that does not
     obedient, deaf = make_work(), make_work()
-    watch.deadlines.began(obedient)
-    watch.deadlines.began(deaf)
+    watch.deadlines.began(obedient, time.monotonic())
+    watch.deadlines.began(deaf, time.monotonic())
     await watch.until(expired=2)
     watch.deadlines.ended(obedient)
 
@@ -116,12 +117,12 @@ async def test_a_call_that_ends_when_it_is_cancelled_is_not_given_up(watch: Watc
 
 async def test_a_call_that_was_given_up_is_told_no_more_when_it_ends_at_last(watch: Watch) -> None:
     work = make_work()
-    watch.deadlines.began(work)
+    watch.deadlines.began(work, time.monotonic())
     await watch.until(abandoned=1)
 
     watch.deadlines.ended(work)
     other = make_work()
-    watch.deadlines.began(other)
+    watch.deadlines.began(other, time.monotonic())
     await watch.until(abandoned=2)
 
     assert watch.abandoned == [work, other]
@@ -130,12 +131,12 @@ async def test_a_call_that_was_given_up_is_told_no_more_when_it_ends_at_last(wat
 async def test_the_next_try_at_the_same_event_has_its_own_time(watch: Watch) -> None:
     # Given an event whose first try ended in time
     work, other = make_work(), make_work()
-    watch.deadlines.began(work)
+    watch.deadlines.began(work, time.monotonic())
     watch.deadlines.ended(work)
 
     # When the second one takes too long
-    watch.deadlines.began(work)
-    watch.deadlines.began(other)
+    watch.deadlines.began(work, time.monotonic())
+    watch.deadlines.began(other, time.monotonic())
     await watch.until(expired=2)
 
     # Then it is told, once
@@ -144,11 +145,11 @@ async def test_the_next_try_at_the_same_event_has_its_own_time(watch: Watch) -> 
 
 async def test_after_an_idle_time_calls_are_watched_again(watch: Watch) -> None:
     first, second = make_work(), make_work()
-    watch.deadlines.began(first)
+    watch.deadlines.began(first, time.monotonic())
     await watch.until(abandoned=1)
     await turn()
 
-    watch.deadlines.began(second)
+    watch.deadlines.began(second, time.monotonic())
     await watch.until(expired=2)
 
     assert watch.expired == [first, second]
@@ -164,14 +165,14 @@ async def test_a_call_that_begins_while_another_one_is_told_is_watched() -> None
         deadlines.ended(work)
         begun.append(work)
         if len(begun) < len(works):
-            deadlines.began(works[len(begun)])
+            deadlines.began(works[len(begun)], time.monotonic())
         else:
             all_told.set()
 
     deadlines = Deadlines(SHORT_SECONDS, expire=expire, abandon=lambda work: None)
 
     # When the first of them begins
-    deadlines.began(works[0])
+    deadlines.began(works[0], time.monotonic())
     async with asyncio.timeout(PATIENCE_SECONDS):
         await all_told.wait()
 
@@ -195,8 +196,8 @@ async def test_a_mistake_in_one_that_is_told_does_not_end_the_watch() -> None:
     first, second = make_work(), make_work()
 
     # When two calls take too long
-    deadlines.began(first)
-    deadlines.began(second)
+    deadlines.began(first, time.monotonic())
+    deadlines.began(second, time.monotonic())
     async with asyncio.timeout(PATIENCE_SECONDS):
         await came.wait()
     deadlines.close()
@@ -207,12 +208,12 @@ async def test_a_mistake_in_one_that_is_told_does_not_end_the_watch() -> None:
 
 async def test_after_it_was_closed_nobody_is_told_of_anything(watch: Watch) -> None:
     # Given a call that is watched
-    watch.deadlines.began(make_work())
+    watch.deadlines.began(make_work(), time.monotonic())
 
     # When nobody wants to know any more, and another watch finds that the time is over
     watch.deadlines.close()
     other = Watch()
-    other.deadlines.began(make_work())
+    other.deadlines.began(make_work(), time.monotonic())
     await other.until(abandoned=1)
 
     # Then nothing was told
@@ -235,7 +236,7 @@ async def test_one_timer_is_enough_for_many_calls(monkeypatch: pytest.MonkeyPatc
     # When a thousand calls begin and end
     for _ in range(1000):
         work = make_work()
-        watch.deadlines.began(work)
+        watch.deadlines.began(work, time.monotonic())
         watch.deadlines.ended(work)
     watch.deadlines.close()
 

@@ -311,3 +311,33 @@ async def test_it_came_by_the_channel_that_it_came_by_last() -> None:
 
 async def test_properties_that_never_were_on_a_wire_are_their_headers() -> None:
     assert PlainProperties({'name': 'call_created'}).headers == {'name': 'call_created'}
+
+
+@pytest.mark.parametrize('length', [0, 1_536])
+def test_an_event_of_usual_length_is_suspected_by_its_identity(length: int) -> None:
+    delivery = make_delivery(Settlements(), body=b'x' * length)
+
+    assert delivery.mark == delivery.identity
+
+
+def test_a_long_event_is_suspected_by_its_size_and_both_ends() -> None:
+    bodies = [b'a' + b'x' * 9_998 + b'z', b'a' + b'x' * 4_999 + b'-' + b'x' * 4_998 + b'z']
+
+    assert len({make_delivery(Settlements(), body=body).mark for body in bodies}) == 1
+
+
+@pytest.mark.parametrize(
+    'other',
+    [b'b' + b'x' * 9_998 + b'z', b'a' + b'x' * 9_998 + b'y', b'a' + b'x' * 9_997 + b'z'],
+    ids=['first', 'last', 'size'],
+)
+def test_a_long_event_of_another_size_or_with_another_end_is_suspected_by_something_else(other: bytes) -> None:
+    delivery = make_delivery(Settlements(), body=b'a' + b'x' * 9_998 + b'z')
+
+    assert make_delivery(Settlements(), body=other).mark != delivery.mark
+
+
+def test_a_long_event_that_came_back_is_suspected_by_its_identity() -> None:
+    delivery = make_delivery(Settlements(), body=b'x' * 10_000, history=make_history())
+
+    assert delivery.mark == delivery.identity

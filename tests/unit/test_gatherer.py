@@ -18,7 +18,7 @@ import pytest
 from tests.support import eventually
 from tests.unit.rig import log_lines, make_work, patiently, turn
 from wazo_busd import gatherer as module
-from wazo_busd.burst import Gathered, burst_of
+from wazo_busd.burst import burst_of
 from wazo_busd.codec import Limits
 from wazo_busd.errors import BusError
 from wazo_busd.event import Event
@@ -71,13 +71,13 @@ class Bench:
         return taken
 
     @property
-    def bursts(self) -> list[Gathered]:
+    def bursts(self) -> list[Event]:
         return [burst_of(each, redelivered=False, attempt=1, id='b' * 32, limits=Limits()) for each in self.published]
 
     @property
     def told(self) -> list[tuple[int, list[Any]]]:
         """The number of events, and what they say, of each burst."""
-        return [(each.burst.count, [event.data for event in each.burst.events]) for each in self.bursts]
+        return [(burst.count, [event.data for event in burst.events]) for each in self.bursts if (burst := each.burst)]
 
     @property
     def files(self) -> list[str]:

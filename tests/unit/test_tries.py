@@ -203,7 +203,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     made = SimpleNamespace(now=100.0)
     monkeypatch.setattr(
         'wazo_busd.tries.time',
-        SimpleNamespace(time=lambda: made.now + 1_700_000_000.0, perf_counter=lambda: made.now),
+        SimpleNamespace(monotonic=lambda: made.now),
     )
     return made
 
@@ -220,19 +220,19 @@ async def test_the_work_says_when_its_call_began_and_how_long_it_took_however_it
     work = work_of(call)
     await (await Bench.of()).run(work)
 
-    assert (work.started_at, work.duration_seconds) == (1_700_000_100.0, 2.5)
+    assert (work.began_at, work.duration_seconds) == (100.0, 2.5)
 
 
 async def test_while_it_is_called_the_work_says_since_when(clock: SimpleNamespace) -> None:
     seen: list[float] = []
 
     async def look(event: Event) -> None:
-        seen.append(work.started_at)
+        seen.append(work.began_at)
 
     work = work_of(look)
     await (await Bench.of()).run(work)
 
-    assert seen == [1_700_000_100.0]
+    assert seen == [100.0]
 
 
 async def test_the_work_says_when_its_call_began_and_how_long_it_took() -> None:
@@ -240,7 +240,7 @@ async def test_the_work_says_when_its_call_began_and_how_long_it_took() -> None:
 
     await (await Bench.of()).run(work)
 
-    assert work.started_at > 0
+    assert work.began_at > 0
     assert work.duration_seconds > 0
 
 
@@ -332,7 +332,7 @@ async def test_a_call_that_ignores_that_it_is_cancelled_is_named(log: StringIO) 
 
 def recorded(state_dir: Path, name: str = 'test') -> list[tuple[str, bool]]:
     """What the black box of a handler says now."""
-    return [(each.identity, each.alone) for each in read(state_dir / 'running' / f'{name}.box')]
+    return [(each.mark, each.alone) for each in read(state_dir / 'running' / f'{name}.box')]
 
 
 async def test_while_a_call_runs_its_event_is_recorded(tmp_path: Path) -> None:

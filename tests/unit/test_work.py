@@ -15,7 +15,7 @@ from wazo_busd.work import Work, current_work
 async def test_new_work_has_not_begun() -> None:
     work = make_work()
 
-    assert (work.started_at, work.duration_seconds, work.emitted) == (0.0, 0.0, 0)
+    assert (work.began_at, work.duration_seconds, work.emitted) == (0.0, 0.0, 0)
 
 
 async def test_work_that_comes_for_the_first_time_has_never_been_tried() -> None:
@@ -34,13 +34,13 @@ async def test_work_that_has_come_back_knows_what_was_tried() -> None:
 async def test_what_stands_for_work_that_was_abandoned_is_at_the_same_event() -> None:
     work = make_work(in_lane=True)
     work.first_at, work.first_error, work.is_suspect, work.is_late = 1.0, 'ValueError', True, True
-    work.started_at, work.held_since = time.time(), 2.0
+    work.began_at, work.held_since = time.monotonic(), 2.0
 
     fresh = work.afresh()
 
     for name in ('handler', 'event', 'call', 'delivery', 'in_lane', 'first_at', 'first_error', 'held_since'):
         assert getattr(fresh, name) == getattr(work, name)
-    assert (fresh.is_suspect, fresh.is_late, fresh.started_at) == (True, True, work.started_at)
+    assert (fresh.is_suspect, fresh.is_late, fresh.began_at) == (True, True, work.began_at)
 
 
 async def test_what_stands_for_work_that_was_abandoned_holds_nothing_of_it() -> None:

@@ -29,6 +29,8 @@ class ChannelAcknowledger:
         self._answers = answers
         self._prefetch = prefetch
         self._window = Window(prefetch)
+        self.came = self._window.came
+        """Notes a delivery, before it goes anywhere."""
         self._copies = copies
         self._loop = asyncio.get_running_loop()
         self._flushing: asyncio.Handle | None = None
@@ -37,16 +39,12 @@ class ChannelAcknowledger:
         """What is to be given back, by delivery tag."""
         self._closed = False
 
-    def came(self, delivery: Delivery) -> None:
-        """Note a delivery, before it goes anywhere."""
-        self._window.came(delivery)
-
     def ack(self, delivery: Delivery) -> None:
         """The event is done with."""
         if self._closed:
             # The broker has it back already and gives it out again: there is nobody to tell.
             return
-        self._window.finished(delivery, time.monotonic())
+        self._window.finished(delivery)
         if self._flushing is None:
             self._schedule()
 

@@ -238,7 +238,8 @@ class FrameCutter:
         key_at = at + 10 + exchange_size
         if key_at + 2 > following or key_at + data[key_at] + 2 != following:
             return 0
-        tapped.drop()
+        if tapped.cut is not None:
+            tapped.drop()
         tapped.batch.append(
             _new(
                 Cut,

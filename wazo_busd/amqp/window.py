@@ -10,7 +10,7 @@ many of them, it is acknowledged singly.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from wazo_busd.delivery import Delivery
 
@@ -32,8 +32,12 @@ class Window:
         self._half = max(1, prefetch // 2)
         self._open: dict[int, Delivery] = {}
         """Unfinished deliveries, in the order they came; delivery tags only grow."""
-        self._finished: dict[int, tuple[Delivery, float]] = {}
-        """Finished and not acknowledged, with the time they finished at, in the order they finished."""
+        self._finished: dict[int, Delivery] = {}
+        """Finished since it was last asked what to acknowledge."""
+        self._behind: dict[int, tuple[Delivery, float]] = {}
+        """Finished and not acknowledged then, as others came before them; and since when that is. Oldest first."""
+        self._any_long = False
+        """Whether there can be long bodies among them."""
         self._told: deque[Delivery] = deque(maxlen=prefetch)
         """Those that were acknowledged last. The broker gives out no more than the prefetch before it has read
         acknowledgements, so what it may not have read yet is among so many."""
@@ -41,15 +45,19 @@ class Window:
     def came(self, delivery: Delivery) -> None:
         """A delivery has come."""
         self._open[delivery.tag] = delivery
+        if len(delivery.body) > _SLIM_LENGTH:
+            self._any_long = True
 
-    def finished(self, delivery: Delivery, now_seconds: float) -> None:
+    def finished(self, delivery: Delivery) -> None:
         """A delivery is finished and can be acknowledged."""
-        del self._open[delivery.tag]
-        self._finished[delivery.tag] = (delivery, now_seconds)
+        tag = delivery.tag
+        del self._open[tag]
+        self._finished[tag] = delivery
 
     def replace(self, tag: int, delivery: Delivery) -> None:
         """Something else stands where a delivery stood."""
         self._open[tag] = delivery
+        self._any_long = True
 
     def remove(self, tag: int) -> None:
         """A delivery is given back."""
@@ -59,42 +67,47 @@ class Window:
         """What to tell the broker now; it is held for told.
 
         Args:
-            now_seconds: the time, on the clock that `finished` was told.
+            now_seconds: the time, on a clock that is the same each time.
             all_finished: whether to acknowledge also what could wait for its predecessors.
 
         Returns:
             Pairs of delivery tag and whether it stands for all before it too.
         """
-        finished = self._finished
+        below, self._finished = self._finished, {}
         lowest = next(iter(self._open), None)
-        if lowest is None:
-            below, self._finished = finished, {}
-        else:
-            below = {tag: each for tag, each in finished.items() if tag < lowest}
-            for tag in below:
-                del finished[tag]
+        if lowest is not None or self._behind:
+            below = self._below(lowest, below, now_seconds)
         told = [(max(below), len(below) > 1)] if below else []
         self._note(below.values())
-        overdue = all_finished or len(self._finished) >= self._half
-        for tag, (delivery, finished_at) in list(self._finished.items()):
-            if not overdue and now_seconds - finished_at < STRAGGLER_SECONDS:
+        overdue = all_finished or len(self._behind) >= self._half
+        for tag, (delivery, since) in list(self._behind.items()):
+            if not overdue and now_seconds - since < STRAGGLER_SECONDS:
                 break
-            del self._finished[tag]
-            self._note([(delivery, finished_at)])
+            del self._behind[tag]
+            self._note([delivery])
             told.append((tag, False))
         return told
 
-    def _note(self, told: Iterable[tuple[Delivery, float]]) -> None:
+    def _below(self, lowest: int | None, finished: dict[int, Delivery], now_seconds: float) -> dict[int, Delivery]:
+        """Of all that is finished what lies below the lowest delivery that is not; the rest is behind."""
+        self._behind |= {tag: (delivery, now_seconds) for tag, delivery in finished.items()}
+        below = {tag: delivery for tag, (delivery, _) in self._behind.items() if lowest is None or tag < lowest}
+        for tag in below:
+            del self._behind[tag]
+        return below
+
+    def _note(self, told: Collection[Delivery]) -> None:
         """The broker is told of these."""
-        for delivery, _ in told:
-            if len(delivery.body) > _SLIM_LENGTH:
-                delivery.slim()
-            self._told.append(delivery)
+        if self._any_long:
+            for delivery in told:
+                if len(delivery.body) > _SLIM_LENGTH:
+                    delivery.slim()
+        self._told.extend(told)
 
     @property
     def waiting(self) -> bool:
         """Whether something finished waits for its predecessors."""
-        return bool(self._finished)
+        return bool(self._behind or self._finished)
 
     @property
     def open(self) -> int:
@@ -104,7 +117,8 @@ class Window:
     @property
     def unsettled(self) -> list[Delivery]:
         """The deliveries that the broker was not told of: unfinished ones, and finished ones that still wait."""
-        return [*self._open.values(), *(delivery for delivery, _ in self._finished.values())]
+        behind = [delivery for delivery, _ in self._behind.values()]
+        return [*self._open.values(), *behind, *self._finished.values()]
 
     @property
     def doubtful(self) -> list[Delivery]:

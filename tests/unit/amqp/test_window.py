@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,7 +84,7 @@ class Ledger:
     def finish(self, delivery: Delivery) -> None:
         self.unfinished.remove(delivery)
         self.finished.append(delivery)
-        self.window.finished(delivery, self.now)
+        self.window.finished(delivery)
 
     def give_back(self, delivery: Delivery) -> None:
         """Give one back, and let the broker hear of it at once, as the acknowledger does before anything else."""
@@ -134,6 +136,7 @@ def test_in_the_end_all_that_is_finished_is_acknowledged_and_nothing_else(taken:
 @settings(max_examples=examples(100))
 def test_what_is_finished_is_acknowledged_soon_after_whatever_is_before_it(taken: list[tuple[str, float]]) -> None:
     ledger = history(*taken)
+    ledger.tell()
     ledger.now += STRAGGLER_SECONDS + 0.001
 
     ledger.tell()
@@ -212,15 +215,20 @@ def test_the_oldest_delivery_is_the_open_one_with_the_lowest_tag(
     assert ledger.window.oldest_seconds(1000.0) == (ages[0] if ledger.unfinished else 0.0)
 
 
-def window(came: int, finished: dict[int, float], *, prefetch: int = 100) -> Window:
-    """A window with so many deliveries, of which some are finished, with the time they finished at."""
+def window(came: int, finished: Iterable[int] = (), *, prefetch: int = 100) -> Window:
+    """A window with so many deliveries, of which some are finished."""
     found = Window(prefetch)
-    deliveries = {tag: made(tag) for tag in range(1, came + 1)}
-    for delivery in deliveries.values():
-        found.came(delivery)
-    for tag, at in finished.items():
-        found.finished(deliveries[tag], at)
+    for tag in range(1, came + 1):
+        found.came(made(tag))
+    finish(found, *finished)
     return found
+
+
+def finish(found: Window, *tags: int) -> None:
+    """Finish some of its deliveries."""
+    deliveries = {delivery.tag: delivery for delivery in found.unsettled}
+    for tag in tags:
+        found.finished(deliveries[tag])
 
 
 @pytest.mark.parametrize(
@@ -239,44 +247,56 @@ def window(came: int, finished: dict[int, float], *, prefetch: int = 100) -> Win
 def test_one_frame_stands_for_all_below_the_first_that_is_open(
     finished: list[int], told: list[tuple[int, bool]]
 ) -> None:
-    assert window(5, dict.fromkeys(finished, 0.0)).acknowledgements(0.0) == told
+    assert window(5, finished).acknowledgements(0.0) == told
 
 
 def test_everything_finished_is_one_frame() -> None:
-    assert window(256, dict.fromkeys(range(1, 257), 0.0)).acknowledgements(0.0) == [(256, True)]
+    assert window(256, range(1, 257)).acknowledgements(0.0) == [(256, True)]
 
 
 @pytest.mark.parametrize(('waited', 'told'), [(0.0, []), (0.049, []), (0.051, [(2, False)]), (1.0, [(2, False)])])
 def test_a_straggler_is_told_singly_when_it_has_waited(waited: float, told: list[tuple[int, bool]]) -> None:
-    assert window(3, {2: 100.0}).acknowledgements(100.0 + waited) == told
+    found = window(3, [2])
+    found.acknowledgements(100.0)
+
+    assert found.acknowledgements(100.0 + waited) == told
 
 
 def test_only_those_that_have_waited_are_told() -> None:
-    assert window(5, {3: 100.0, 2: 100.04}).acknowledgements(100.06) == [(3, False)]
+    found = window(5, [3])
+    found.acknowledgements(100.0)
+    finish(found, 2)
+    found.acknowledgements(100.04)
+
+    assert found.acknowledgements(100.06) == [(3, False)]
 
 
 def test_stragglers_follow_what_is_told_at_once() -> None:
-    assert window(5, {3: 100.0, 1: 100.1}).acknowledgements(100.1) == [(1, False), (3, False)]
+    found = window(5, [3])
+    found.acknowledgements(100.0)
+    finish(found, 1)
+
+    assert found.acknowledgements(100.1) == [(1, False), (3, False)]
 
 
 @pytest.mark.parametrize(('finished', 'told'), [(4, 0), (5, 5)])
 def test_half_of_the_prefetch_does_not_wait(finished: int, told: int) -> None:
-    waiting = window(10, dict.fromkeys(range(2, 2 + finished), 100.0), prefetch=10)
+    waiting = window(10, range(2, 2 + finished), prefetch=10)
 
     assert len(waiting.acknowledgements(100.0)) == told
 
 
 def test_with_a_prefetch_of_one_every_delivery_is_told_at_once() -> None:
-    assert window(1, {1: 100.0}, prefetch=1).acknowledgements(100.0) == [(1, False)]
+    assert window(1, [1], prefetch=1).acknowledgements(100.0) == [(1, False)]
 
 
 def test_at_the_end_nothing_waits_for_its_predecessors() -> None:
-    assert window(5, {3: 100.0, 5: 100.0}).acknowledgements(100.0, all_finished=True) == [(3, False), (5, False)]
+    assert window(5, [3, 5]).acknowledgements(100.0, all_finished=True) == [(3, False), (5, False)]
 
 
 def test_a_delivery_that_never_came_cannot_finish() -> None:
     with pytest.raises(KeyError):
-        Window(10).finished(made(1), 0.0)
+        Window(10).finished(made(1))
 
 
 def test_a_delivery_that_was_given_back_cannot_finish() -> None:
@@ -285,18 +305,18 @@ def test_a_delivery_that_was_given_back_cannot_finish() -> None:
     found.remove(1)
 
     with pytest.raises(KeyError):
-        found.finished(delivery, 0.0)
+        found.finished(delivery)
 
 
 def test_one_frame_stands_also_for_those_before_and_after_one_that_was_given_back() -> None:
-    found = window(3, {1: 0.0, 3: 0.0})
+    found = window(3, [1, 3])
     found.remove(2)
 
     assert found.acknowledgements(0.0) == [(3, True)]
 
 
 def test_nothing_is_told_of_what_was_given_back() -> None:
-    found = window(3, {})
+    found = window(3)
     for tag in (1, 2, 3):
         found.remove(tag)
 
@@ -306,7 +326,7 @@ def test_nothing_is_told_of_what_was_given_back() -> None:
 def test_what_was_told_is_kept_without_its_body_if_that_is_large() -> None:
     found, large = Window(10), made(1, body=b'x' * 65_537)
     found.came(large)
-    found.finished(large, 0.0)
+    found.finished(large)
     found.acknowledgements(0.0)
 
     assert [delivery.body for delivery in found.doubtful] == [b'']
@@ -315,7 +335,7 @@ def test_what_was_told_is_kept_without_its_body_if_that_is_large() -> None:
 def test_what_was_told_keeps_a_body_that_is_not_large() -> None:
     found, small = Window(10), made(1, body=b'x' * 65_536)
     found.came(small)
-    found.finished(small, 0.0)
+    found.finished(small)
     found.acknowledgements(0.0)
 
     assert [len(delivery.body) for delivery in found.doubtful] == [65_536]
@@ -324,7 +344,7 @@ def test_what_was_told_keeps_a_body_that_is_not_large() -> None:
 def test_what_was_told_is_recognised_without_its_body() -> None:
     found, large = Window(10), made(1, body=b'x' * 65_537)
     found.came(large)
-    found.finished(large, 0.0)
+    found.finished(large)
     found.acknowledgements(0.0)
 
     assert found.doubtful[0].identity == made(1, body=b'x' * 65_537).identity
@@ -339,4 +359,4 @@ def test_what_is_open_keeps_its_body() -> None:
 
 
 def test_where_nothing_is_open_nothing_is_old() -> None:
-    assert window(2, {1: 0.0, 2: 0.0}).oldest_seconds(2000.0) == 0.0
+    assert window(2, [1, 2]).oldest_seconds(2000.0) == 0.0
