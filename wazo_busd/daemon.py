@@ -133,7 +133,7 @@ class Daemon:
     def log_from(self, level: str) -> None:
         """See `wazo_busd.control.Controlled.log_from`."""
         self._level, self._debug = level, False
-        logs.configure(level)
+        logs.change_level(level)
         log.info('log_level', level=level)
 
     async def _start(self, configuration: Configuration, names: Roster) -> None:
@@ -229,7 +229,12 @@ class Daemon:
     async def _apply(self, configuration: Configuration, names: Roster) -> None:
         """Go over to a configuration: end the handlers that are gone or changed, begin the new and the changed."""
         old, new = self._config, configuration.config
-        logs.configure(self._level or new.log_level, debug=self._debug or new.debug)
+        logs.configure(
+            self._level or new.log_level,
+            debug=self._debug or new.debug,
+            form=new.log_format,
+            secrets=configuration.secrets,
+        )
         same_bus = self._bus_task is not None and (old.bus, old.state_dir) == (new.bus, new.state_dir)
         kept = {
             name
@@ -277,7 +282,7 @@ class Daemon:
             return Context(
                 handler.name,
                 handler.options,
-                log=structlog.stdlib.get_logger().bind(handler=handler.name),
+                log=structlog.stdlib.get_logger(f'wazo_busd.plugins.{handler.plugin.name}').bind(handler=handler.name),
                 http=self._http.get,
                 guarded=self._http.guarded,
                 concurrency=min(handler.concurrency, config.bus.prefetch),

@@ -8,8 +8,7 @@ import importlib
 import importlib.metadata
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from traceback import TracebackException
 from types import ModuleType
@@ -18,6 +17,7 @@ from typing import Any
 from stevedore.extension import ExtensionManager
 
 from wazo_busd import imports, units
+from wazo_busd.candidate import Candidate, Loaded
 from wazo_busd.config import near
 from wazo_busd.errors import Interrupted, PluginError, PluginImportError
 from wazo_busd.plugin import Plugin, describe
@@ -28,40 +28,6 @@ GROUP = 'wazo_busd.plugins'
 
 _claims: dict[tuple[str, str], tuple[ModuleType | None, str]] = {}
 """For each distribution and module that a plugin was loaded from: the module, and the version that it was of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The code of a plugin.
-
-    Attributes:
-        target: the module, class or function.
-        source: where it came from, for people.
-        version: its version.
-    """
-
-    target: Any
-    source: str
-    version: str
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A plugin that could be loaded.
-
-    Attributes:
-        name: what configuration calls it.
-        source: where it is, for people.
-        directory: the plugin directory that it lies in; `None` for what is installed with wazo-busd.
-        path: the file or package in that directory.
-        load: imports it.
-    """
-
-    name: str
-    source: str
-    directory: Path | None
-    path: Path | None
-    load: Callable[[], Loaded]
 
 
 class Loader:
@@ -77,6 +43,8 @@ class Loader:
     def __init__(self, directories: Sequence[Path]) -> None:
         self.unreadable: dict[Path, str] = {}
         """The directories that exist and cannot be listed, with the reason."""
+        self.hidden: list[str] = []
+        """The distributions with plugins that another one of the same name, which comes before, hides; in sentences."""
         self._candidates: dict[str, list[Candidate]] = {}
         self._refusals: dict[str, PluginError] = {}
         """Why something that could be meant by a name is no plugin."""
@@ -96,6 +64,16 @@ class Loader:
     def names(self) -> list[str]:
         """The names that plugins can be asked for by, sorted."""
         return sorted(self._candidates)
+
+    @property
+    def candidates(self) -> Mapping[str, Sequence[Candidate]]:
+        """What was found by each name. Of a name that is there twice none is loaded."""
+        return self._candidates
+
+    @property
+    def refusals(self) -> Mapping[str, PluginError]:
+        """What lies in the directories and is no plugin, by the name that it would have, and why not."""
+        return self._refusals
 
     def load(self, name: str) -> Plugin:
         """Import a plugin and read what it declares.
@@ -136,15 +114,16 @@ class Loader:
 
     def _installed(self, path: Sequence[str], directory: Path | None) -> Iterator[Candidate]:
         """The plugins that distributions on `path` announce; one that is broken announces none."""
-        seen: set[str] = set()
+        seen: dict[str, importlib.metadata.Distribution] = {}
         for distribution in importlib.metadata.distributions(path=list(path)):
             name = 'a distribution'
             try:
                 name = str(distribution.metadata['Name'])
-                if name in seen:
-                    continue
-                seen.add(name)
+                first = seen.setdefault(name, distribution)
                 entry_points = distribution.entry_points.select(group=GROUP)
+                if first is not distribution:
+                    self.hidden += [f'{_placed(distribution)} is hidden by {_placed(first)}'] if entry_points else []
+                    continue
                 yield from [_announced(entry_point, distribution, directory) for entry_point in entry_points]
             except Exception as error:  # noqa: BLE001 — what a stranger has left there may be anything
                 self._remark(name, directory, error)
@@ -156,7 +135,8 @@ class Loader:
         """
         owned = self._owned(directory)
         for path in paths:
-            if path.name in owned or path.name.startswith(('.', '_')):
+            # Tests may lie beside what they test.
+            if path.name in owned or path.name.startswith(('.', '_', 'test_')):
                 continue
             name = path.stem if path.suffix == '.py' else path.name
             try:
@@ -207,6 +187,10 @@ class _EntryPoints(ExtensionManager[Any]):
 
 def _raise(manager: ExtensionManager[Any], entry_point: Any, error: BaseException) -> None:
     raise error
+
+
+def _placed(distribution: importlib.metadata.Distribution) -> str:
+    return f'{distribution.metadata["Name"]} {distribution.version} in {distribution.locate_file("")}'
 
 
 def _announced(

@@ -182,6 +182,7 @@ class Settlement:
             event_name=work.event.name,
             handler=self._handler.name,
             event_id=work.event.id,
+            outcome=Outcome.RETRY.value,
             attempt=work.event.attempt,
             error=type(error).__name__,
             error_text=_short(text_of(error)),

@@ -52,7 +52,7 @@ def test_a_handler_that_stopped_goes_on_after_a_reload_though_nothing_of_it_chan
     # Given a handler that says stop at its first event
     publish(broker, 1)
     status = daemon.wait_told('STATUS=.*; door: stopped: ')
-    daemon.wait_log('ERROR +handler_stopped .*handler=door reason="the door is closed for good"')
+    daemon.wait_log('handler_stopped .*handler=door reason="the door is closed for good"')
     publish(broker, 2, 3)
 
     # When what it stopped for is mended, and the configuration read again

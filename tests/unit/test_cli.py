@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import signal
 import subprocess
@@ -70,7 +71,7 @@ def test_ctrl_c_is_what_it_was_when_the_command_has_ended() -> None:
 def test_a_ctrl_c_that_is_ignored_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a command that a shell has started in the background
     seen = []
-    module = sys.modules['wazo_busd.cli.check']
+    module = importlib.import_module('wazo_busd.cli.check')
     monkeypatch.setattr(module, 'load', lambda path: seen.append(signal.getsignal(signal.SIGINT)))
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
 

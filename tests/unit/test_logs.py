@@ -4,8 +4,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import math
+import os
 import re
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -17,8 +21,9 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.controlled import short_directory
 from tests.unit.rig import Settlements
-from wazo_busd import logs
+from wazo_busd import journald, logs
 from wazo_busd.delivery import Delivery, PlainProperties
 from wazo_busd.event import Event
 from wazo_busd.work import Call, Work, current_work
@@ -248,6 +253,28 @@ def test_configured_again_the_level_is_another(log: StringIO) -> None:
     assert said(log) == 'shown'
 
 
+@pytest.mark.parametrize(('level', 'written'), [('debug', 2), ('info', 1), ('warning', 0)])
+def test_a_logger_that_was_given_away_before_heeds_the_new_level(log: StringIO, level: str, written: int) -> None:
+    logs.configure('warning', stream=log)
+    given_away = structlog.get_logger().bind(handler='crm')
+
+    logs.configure(level, stream=log)
+    given_away.info('told')
+    given_away.debug('told')
+
+    assert log.getvalue().count('told handler=crm') == written
+
+
+def test_a_logger_that_was_given_away_before_hears_nothing_of_less_than_the_new_level(log: StringIO) -> None:
+    given_away = structlog.get_logger().bind(handler='crm')
+    logs.change_level('error')
+    for method in ('debug', 'info', 'warning', 'warn', 'error'):
+        getattr(given_away, method)(method)
+    given_away.log(logging.INFO, 'by number')
+
+    assert (said(log), given_away.is_enabled_for(logging.WARNING)) == ('error handler=crm', False)
+
+
 def test_debug_writes_everything_whatever_the_level() -> None:
     stream = StringIO()
     logs.configure('critical', debug=True, stream=stream)
@@ -377,3 +404,153 @@ def test_a_log_that_cannot_be_written_stops_nothing() -> None:
     logs.configure('info', stream=_Gone())
 
     log_of_ours.info('told')
+
+
+# ---- forms
+
+
+def formed(form: str, log: StringIO, **fields: Any) -> str:
+    logs.configure('debug', form=form, stream=log)
+    log_of_ours.warning('handler_failed', **fields)
+    return log.getvalue()
+
+
+def test_in_wazo_s_form_a_line_has_time_process_level_and_who_says_it(log: StringIO) -> None:
+    head = rf'\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d,\d{{3}} \[{os.getpid()}\] \(WARNING\) \(wazo_busd\.test\): '
+    assert re.fullmatch(head + r'handler_failed handler=crm attempt=2\n', formed('wazo', log, handler='crm', attempt=2))
+
+
+def test_in_wazo_s_form_a_library_is_who_says_it(log: StringIO, library: logging.Logger) -> None:
+    logs.configure('info', form='wazo', stream=log)
+    library.warning('slow')
+    assert '(WARNING) (some.library): library_says logger=some.library text=slow' in log.getvalue()
+
+
+def test_in_json_a_line_is_one_object(log: StringIO) -> None:
+    told = json.loads(formed('json', log, handler='crm', attempt=2, ok=True, nothing=None))
+    assert re.fullmatch(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z', told.pop('timestamp'))
+    assert told == {
+        'level': 'warning',
+        'logger': 'wazo_busd.test',
+        'pid': os.getpid(),
+        'fact': 'handler_failed',
+        'handler': 'crm',
+        'attempt': 2,
+        'ok': True,
+    }
+
+
+@pytest.mark.parametrize('name', ['level', 'fact', 'timestamp', 'logger', 'trace', 'pid'])
+def test_in_json_a_field_hides_nothing_of_what_every_line_has(log: StringIO, name: str) -> None:
+    told = json.loads(formed('json', log, **{name: 'mine'}))
+    assert (told.get(name) != 'mine', told[f'{name}_']) == (True, 'mine')
+
+
+@pytest.mark.parametrize('value', [math.nan, math.inf])
+def test_in_json_a_number_that_it_has_no_word_for_is_text(log: StringIO, value: float) -> None:
+    assert json.loads(formed('json', log, value=value), parse_constant=pytest.fail)['value'] == str(value)
+
+
+def test_in_json_an_exception_stays_in_its_line(log: StringIO) -> None:
+    formed('json', log, exc_info=ValueError('one\ntwo'))
+    [line] = log.getvalue().splitlines()
+    assert json.loads(line)['trace'].splitlines()[-2:] == ['ValueError: one', 'two']
+
+
+@pytest.mark.parametrize('form', ['wazo', 'json'])
+@given(any_text, any_text, any_text.filter(lambda name: name not in SPECIAL))
+def test_in_every_form_whatever_is_logged_is_one_printable_line(form: str, fact: str, value: str, name: str) -> None:
+    stream = StringIO()
+    logs.configure('debug', form=form, stream=stream)
+    log_of_ours.info(fact, **{name: value})
+    assert stream.getvalue().endswith('\n')
+    assert stream.getvalue()[:-1].isprintable()
+
+
+# ---- redaction
+
+
+@pytest.mark.parametrize('form', ['plain', 'wazo', 'json'])
+def test_no_line_has_a_secret(log: StringIO, form: str) -> None:
+    logs.configure('info', form=form, secrets=['s3cr"et', 's3cr"et-and-more'], stream=log)
+    try:
+        raise ValueError('the token s3cr"et-and-more')
+    except ValueError:
+        log_of_ours.exception(
+            's3cr"et failed', path='/s3cr"et', handler='s3cr"et', error_text='s3cr"et', told=['s3cr"et']
+        )
+    assert ('s3cr' in log.getvalue(), 'and-more' in log.getvalue()) == (False, False)
+
+
+def test_a_secret_of_before_stays_one(log: StringIO) -> None:
+    logs.configure('info', secrets=['old-secret'], stream=log)
+    logs.configure('info', secrets=['new-secret'], stream=log)
+    log_of_ours.info('fact', told='old-secret new-secret')
+    assert said(log) == 'fact told="… …"'
+
+
+@pytest.mark.parametrize('name', ['error_text', 'reason', 'text', 'number', 'routing_key', 'data'])
+def test_a_number_in_what_came_over_the_bus_is_hidden(log: StringIO, name: str) -> None:
+    log_of_ours.info('fact', **{name: 'no route to 0123456789'})
+    assert ('0123456789' in log.getvalue(), '•••••89' in log.getvalue()) == (False, True)
+
+
+def test_a_number_in_the_fact_or_in_a_traceback_is_hidden(log: StringIO) -> None:
+    try:
+        raise ValueError('+33123456789 is busy')
+    except ValueError:
+        log_of_ours.exception('called 0123456789')
+    assert re.findall(r'\d{6,}', log.getvalue().partition(' ')[2]) == []
+
+
+@pytest.mark.parametrize('name', ['event_name', 'handler', 'event_id', 'tenant_uuid', 'path', 'problem', 'queue'])
+def test_what_something_is_called_stays(log: StringIO, name: str) -> None:
+    log_of_ours.info('fact', **{name: '1234567'})
+    assert said(log) == f'fact {name}=1234567'
+
+
+# ---- under systemd
+
+
+@pytest.fixture
+def under_systemd(monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """The socket of a journald that reads standard error."""
+    monkeypatch.setattr(journald, 'has_stderr', lambda: True)
+    with short_directory() as directory, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listening:
+        listening.bind(str(directory / 'socket'))
+        listening.settimeout(10)
+        monkeypatch.setattr(journald.Journald.__init__, '__defaults__', (directory / 'socket',))
+        yield listening
+        logs.configure('debug', stream=StringIO())
+
+
+def test_under_systemd_a_line_goes_to_journald_with_its_fields(
+    under_systemd: socket.socket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure('info', form='wazo')
+    log_of_ours.info('event_handled', event_name='call_ended', handler='crm', outcome='done')
+
+    lines = under_systemd.recv(65_536).decode().splitlines()
+    assert lines[:3] == [
+        'MESSAGE=event_handled event_name=call_ended handler=crm outcome=done',
+        'PRIORITY=6',
+        'SYSLOG_IDENTIFIER=wazo-busd',
+    ]
+    assert {'BUSD_HANDLER=crm', 'BUSD_EVENT_NAME=call_ended', 'BUSD_OUTCOME=done', 'BUSD_FACT=event_handled'} < {*lines}
+    assert capsys.readouterr().err == ''
+
+
+def test_under_systemd_json_is_what_journald_shows(under_systemd: socket.socket) -> None:
+    logs.configure('info', form='json')
+    log_of_ours.info('event_handled', handler='crm')
+    shown = under_systemd.recv(65_536).decode().splitlines()[0].removeprefix('MESSAGE=')
+    assert json.loads(shown)['handler'] == 'crm'
+
+
+def test_where_journald_is_away_the_line_goes_to_standard_error(
+    under_systemd: socket.socket, capsys: pytest.CaptureFixture[str]
+) -> None:
+    logs.configure('info', form='wazo')
+    under_systemd.close()
+    log_of_ours.info('event_handled', handler='crm')
+    assert capsys.readouterr().err.endswith('(INFO) (wazo_busd.test): event_handled handler=crm\n')

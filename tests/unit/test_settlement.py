@@ -520,6 +520,7 @@ async def test_a_failure_that_is_tried_again_is_one_line_with_what_one_asks_for(
         'event_name': 'call_created',
         'handler': 'bell',
         'event_id': work.event.id,
+        'outcome': 'retry',
         'attempt': '3',
         'error': 'ValueError',
         'error_text': 'it does not fit',

@@ -13,7 +13,7 @@ import socket
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -51,6 +51,22 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
+class Unanswered(Exception):
+    """Raised where the daemon cannot be asked.
+
+    Args:
+        text: why.
+        following: the next command to type.
+        is_away: whether it does not run.
+    """
+
+    def __init__(self, text: str, following: str, *, is_away: bool = False) -> None:
+        super().__init__(text)
+        self.text = text
+        self.following = following
+        self.is_away = is_away
+
+
 def ask(
     config: Path, page: str, *, method: str = 'GET', body: str = '', patience_seconds: float | None = _PATIENCE_SECONDS
 ) -> Answer:
@@ -65,44 +81,78 @@ def ask(
     """
     # What else is wrong in the files does not matter while the daemon runs: it may be older than they are.
     configuration = load(config)
+    try:
+        return answer(configuration, config, page, method=method, body=body, patience_seconds=patience_seconds)
+    except Unanswered as error:
+        if error.is_away and configuration.problems:
+            print_problems(configuration.problems)
+            click.echo(
+                f'the daemon does not run. next: {shlex.join(["wazo-busd", "check", "-c", str(config)])}', err=True
+            )
+            sys.exit(EXIT_CONFIGURATION)
+        click.echo(escape(f'error: {error.text}. next: {error.following}'), err=True)
+        sys.exit(EXIT_AWAY)
+
+
+def answer(
+    configuration: Configuration,
+    config: Path,
+    page: str,
+    *,
+    method: str = 'GET',
+    body: str = '',
+    patience_seconds: float | None = _PATIENCE_SECONDS,
+) -> Answer:
+    """What the daemon answers, for a command that can go on without.
+
+    Args:
+        configuration: what `config` says.
+        config: the main configuration file, for the next command to type.
+        page: the path of the page.
+        method: GET, or POST for what changes something.
+        body: what is sent with it.
+        patience_seconds: how long to wait; `None` is as long as it takes.
+
+    Raises:
+        Unanswered: it cannot be asked.
+    """
     path = configuration.config.http.control_socket
     if path is None:
-        _fail('the daemon cannot be asked: http.socket is off', 'take http: {socket: off} out, and restart the daemon')
+        following = 'take http: {socket: off} out, and restart the daemon'
+        raise Unanswered('the daemon cannot be asked: http.socket is off', following)
+    status, said = _exchange(path, config, method, page, body, patience_seconds)
+    if page == '/metrics':
+        return Answer(status, said.decode('utf-8', 'replace'))
+    try:
+        return Answer(status, json.loads(said))
+    except ValueError:
+        text = f'the daemon at {path} has another version: it does not know {page}'
+        raise Unanswered(text, 'systemctl restart wazo-busd') from None
+
+
+def _exchange(
+    path: Path, config: Path, method: str, page: str, body: str, patience_seconds: float | None
+) -> tuple[int, bytes]:
     connection = _Connection(path, patience_seconds)
     try:
         connection.request(method, page, body.encode(), {'Content-Type': 'text/plain'})
-        answer = connection.getresponse()
-        said = answer.read()
+        said = connection.getresponse()
+        return said.status, said.read()
     except (FileNotFoundError, ConnectionRefusedError):
-        _not_running(configuration, config, path)
+        by_hand = shlex.join(['wazo-busd', 'run', '-c', str(config)])
+        start = 'systemctl start wazo-busd' if config == DEFAULT_CONFIG else by_hand
+        text = f'the daemon does not run: nobody answers at {path}'
+        raise Unanswered(text, start, is_away=True) from None
     except PermissionError:
         group = _group(path)
         text = f'you may not open {path}: it is for the group {group}'
-        _fail(text, f'sudo usermod -aG {shlex.quote(group)} {shlex.quote(getpass.getuser())}, then log in again')
+        following = f'sudo usermod -aG {shlex.quote(group)} {shlex.quote(getpass.getuser())}, then log in again'
+        raise Unanswered(text, following) from None
     except (OSError, http.client.HTTPException) as error:
         reason = 'within 10 s' if isinstance(error, TimeoutError) else f'to the end: {type(error).__name__}'
-        _fail(f'the daemon at {path} does not answer {reason}', 'journalctl -u wazo-busd -n 50')
+        raise Unanswered(f'the daemon at {path} does not answer {reason}', 'journalctl -u wazo-busd -n 50') from None
     finally:
         connection.close()
-    try:
-        return Answer(answer.status, json.loads(said))
-    except ValueError:
-        _fail(f'the daemon at {path} has another version: it does not know {page}', 'systemctl restart wazo-busd')
-
-
-def _not_running(configuration: Configuration, config: Path, path: Path) -> NoReturn:
-    if configuration.problems:
-        print_problems(configuration.problems)
-        click.echo(f'the daemon does not run. next: {shlex.join(["wazo-busd", "check", "-c", str(config)])}', err=True)
-        sys.exit(EXIT_CONFIGURATION)
-    by_hand = shlex.join(['wazo-busd', 'run', '-c', str(config)])
-    start = 'systemctl start wazo-busd' if config == DEFAULT_CONFIG else by_hand
-    _fail(f'the daemon does not run: nobody answers at {path}', start)
-
-
-def _fail(text: str, following: str) -> NoReturn:
-    click.echo(escape(f'error: {text}. next: {following}'), err=True)
-    sys.exit(EXIT_AWAY)
 
 
 def _group(path: Path) -> str:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import click
 
 from wazo_busd.cli.asking import Answer, ask
+from wazo_busd.cli.completion import handler_names
 from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, plural, print_problems
 from wazo_busd.control import LEVELS
 from wazo_busd.errors import Problem
@@ -18,7 +19,7 @@ from wazo_busd.text import escape
 
 
 @click.command(short_help='Let a handler take no more events.')
-@click.argument('handler', metavar='HANDLER')
+@click.argument('handler', metavar='HANDLER', shell_complete=handler_names)
 @config_option
 def pause(handler: str, path: Path) -> None:
     """Let HANDLER take no more events, until it is resumed or the daemon is restarted.
@@ -36,7 +37,7 @@ def pause(handler: str, path: Path) -> None:
 
 
 @click.command(short_help='Let a paused handler take events again.')
-@click.argument('handler', metavar='HANDLER')
+@click.argument('handler', metavar='HANDLER', shell_complete=handler_names)
 @config_option
 def resume(handler: str, path: Path) -> None:
     """Let HANDLER take events again, those first that have gathered.

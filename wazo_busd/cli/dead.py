@@ -15,6 +15,7 @@ import click
 
 from wazo_busd import logs
 from wazo_busd.amqp import ORPHANS, DeadLetter, DeadLetters, Ledger
+from wazo_busd.cli.completion import handler_names
 from wazo_busd.cli.dead_selection import Selection, in_full, line_of, plain
 from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, output_option, plural, print_problems
 from wazo_busd.config import Config, load
@@ -37,9 +38,11 @@ def dead() -> None:
 def selection_options(function: F) -> F:
     """Add what says which dead letters are meant."""
     function = click.option('--error', help='Only those of this class of error.')(function)
-    return click.option('--handler', help='Only those of this handler, be it one that is no longer configured.')(
-        function
-    )
+    return click.option(
+        '--handler',
+        shell_complete=handler_names,
+        help='Only those of this handler, be it one that is no longer configured.',
+    )(function)
 
 
 @dead.command('list', short_help='Show them, grouped by error.')

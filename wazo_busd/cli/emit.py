@@ -18,6 +18,7 @@ from wazo_busd import catalogue, logs, sample
 from wazo_busd.amqp import publish_upstream
 from wazo_busd.catalogue import Entry
 from wazo_busd.catalogue.publication import Era, Publication, example, publication
+from wazo_busd.cli.completion import event_names
 from wazo_busd.cli.fields import changes, file_name, read_json
 from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, print_problems
 from wazo_busd.codec import deeper_than, encode
@@ -33,7 +34,7 @@ _MOST_LEVELS = 200
 
 
 @click.command(short_help='Publish a test event on the real bus.')
-@click.argument('name')
+@click.argument('name', shell_complete=event_names)
 @click.argument('fields', metavar='[FIELD=VALUE]...', nargs=-1)
 @config_option
 @click.option('--file', 'file', type=click.File('rb'), help='Take data from this JSON file; - is standard input.')

@@ -16,6 +16,7 @@ from wazo_busd import catalogue, roster
 from wazo_busd.advice import Advice
 from wazo_busd.catalogue import Entry, Property
 from wazo_busd.catalogue.publication import example
+from wazo_busd.cli.completion import event_names
 from wazo_busd.cli.options import config_option, output_option, plural
 from wazo_busd.config import load
 from wazo_busd.match import is_name
@@ -25,7 +26,7 @@ _WIDTH = 79
 
 
 @click.command(short_help='Show the events of the bus.')
-@click.argument('wanted', metavar='[PATTERN|NAME]', required=False)
+@click.argument('wanted', metavar='[PATTERN|NAME]', required=False, shell_complete=event_names)
 @config_option
 @output_option
 def events(wanted: str | None, path: Path, output: str) -> None:

@@ -14,6 +14,7 @@ import click
 
 from wazo_busd import catalogue, logs, roster, sample
 from wazo_busd.catalogue.publication import Era
+from wazo_busd.cli.completion import event_names
 from wazo_busd.cli.fields import changes, moment_option, read_json
 from wazo_busd.cli.options import EXIT_CONFIGURATION, as_json, config_option, output_option, plural, print_problems
 from wazo_busd.codec import Limits
@@ -34,7 +35,7 @@ _WORDS = {
 
 
 @click.command(short_help='Show which handlers would run on an event, and why the others would not.')
-@click.argument('wanted', metavar='EVENT|FILE')
+@click.argument('wanted', metavar='EVENT|FILE', shell_complete=event_names)
 @click.argument('fields', metavar='[FIELD=VALUE]...', nargs=-1)
 @config_option
 @output_option

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import click
 
 from wazo_busd import roster
+from wazo_busd.cli.completion import handler_names
 from wazo_busd.cli.journal_form import FIELDS, cells, csv_line, json_line
 from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, print_problems
 from wazo_busd.config import Configuration, load, near, parse_duration
@@ -35,7 +36,7 @@ def journal() -> None:
 
 
 @journal.command(short_help='Write the records to standard output.')
-@click.argument('handler', required=False)
+@click.argument('handler', required=False, shell_complete=handler_names)
 @click.option('--csv', 'form', flag_value='csv', help='A table for spreadsheets.')
 @click.option('--jsonl', 'form', flag_value='jsonl', default='jsonl', help='One JSON object a line. The default.')
 @click.option('--since', metavar='WHEN', help='Only events that came then or later, as in 7d or 2026-03-01T09:00.')

@@ -55,13 +55,17 @@ def serve(path: Path, make_bus: MakeBus, *, level: str | None = None, debug: boo
         The exit code.
     """
     configuration = load(path)
+    config = configuration.config
+    # Before any plugin is imported, which may take a logger with it.
+    logs.configure(
+        level or config.log_level, debug=debug or config.debug, form=config.log_format, secrets=configuration.secrets
+    )
     names = roster.call(configuration)
     problems = [*configuration.problems, *names.problems]
     print_problems(configuration.warnings, 'warning')
     # With no handler left there is nothing to be the daemon of.
     if problems or (names.failures and not names.handlers):
         return _refuse([*problems, *names.failures], path)
-    logs.configure(level or configuration.config.log_level, debug=debug or configuration.config.debug)
     try:
         daemon = Daemon(path, make_bus, level=level, debug=debug)
         runner.run(daemon.run(configuration, names), daemon.lookout)

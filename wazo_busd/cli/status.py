@@ -18,7 +18,8 @@ from wazo_busd.cli.options import as_json, config_option, output_option
 from wazo_busd.text import escape
 
 _COLUMNS = ('handler', 'plugin', 'state', 'in hand', 'received', 'done', 'retries', 'dead', 'mean', 'p95')
-_COLOURS = {'consuming': 'green', 'stopped': 'red', 'refused': 'red', 'broken': 'red'}
+COLOURS = {'consuming': 'green', 'stopped': 'red', 'refused': 'red', 'broken': 'red'}
+"""Of states; all others are yellow."""
 _LOG = 'journalctl -u wazo-busd -n 50'
 _NEXT = {
     'broken': 'wazo-busd check',
@@ -75,7 +76,7 @@ def lines(found: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
         if colour and each is not None:
-            cells[2] = click.style(cells[2], fg=_COLOURS.get(each['state'], 'yellow'))
+            cells[2] = click.style(cells[2], fg=COLOURS.get(each['state'], 'yellow'))
         yield '  '.join(cells).rstrip()
         if each is not None and each['why']:
             yield escape(f'  {each["why"]}')
@@ -95,12 +96,18 @@ def _row(each: Mapping[str, Any]) -> tuple[str, ...]:
         str(each['outcomes']['done']),
         str(each['retries']),
         str(each['dead']),
-        _duration(each['mean_seconds']),
-        _duration(each['p95_seconds'], '≤ '),
+        duration(each['mean_seconds']),
+        duration(each['p95_seconds'], '≤ '),
     )
 
 
-def _duration(seconds: float | None, sign: str = '') -> str:
+def duration(seconds: float | None, sign: str = '') -> str:
+    """A duration in its unit; `-` for none.
+
+    Args:
+        seconds: it.
+        sign: what stands before it, as `≤ `.
+    """
     if seconds is None:
         return '-'
     return f'{sign}{seconds * 1000:.3g} ms' if seconds < 1 else f'{sign}{seconds:.3g} s'

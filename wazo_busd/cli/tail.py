@@ -19,6 +19,7 @@ import click
 from wazo_busd import logs, roster
 from wazo_busd.advice import Advice
 from wazo_busd.amqp import Heard
+from wazo_busd.cli.completion import event_names
 from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, output_option, print_problems
 from wazo_busd.cli.tail_line import LONGEST, Style, json_line, json_text, line
 from wazo_busd.cli.tail_mask import masked_text
@@ -46,7 +47,7 @@ _WRITTEN = {'names_only': '--names-only', 'whole': '--data', 'handlers': '--hand
 
 
 @click.command(short_help='Show live events from the bus.')
-@click.argument('items', metavar='[PATTERN|NAME]...', nargs=-1)
+@click.argument('items', metavar='[PATTERN|NAME]...', nargs=-1, shell_complete=event_names)
 @config_option
 @output_option
 @click.option('--when', metavar='EXPRESSION', help='Only events of which this is true, as in when of a handler.')

@@ -47,6 +47,13 @@ class Configuration:
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...]
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What nobody may read in a log: what comes from files and credentials, and the password of the broker."""
+        password = self.config.bus.password
+        is_known = password == type(self.config.bus).model_fields['password'].default
+        return frozenset(self.document.secrets) | (frozenset() if is_known else {password})
+
 
 def load(path: Path) -> Configuration:
     """Read the configuration that begins with the file at `path`.

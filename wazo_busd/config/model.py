@@ -286,6 +286,7 @@ class Config(Section):
     extra_config_files: FilePath = Path('conf.d')
     drain_timeout: Annotated[Duration, between('0s', '1h')] = 30.0
     log_level: Annotated[Literal['debug', 'info', 'warning', 'error', 'critical'], BeforeValidator(_lower)] = 'info'
+    log_format: Literal['wazo', 'json', 'plain'] = 'wazo'
     debug: bool = False
 
     def schedule_of(self, handler: HandlerConfig) -> Schedule | None:

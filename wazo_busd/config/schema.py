@@ -18,6 +18,10 @@ _FOREIGN = {
     'exchange_type': 'leave it out: both exchanges of a Wazo host are read',
     'uri': 'write host, port, username, password and vhost instead',
     'enabled_plugins': 'name each use of a plugin under handlers',
+    'log': 'write log_format: json and log_level: info, which are keys of the top level',
+    'log_file': 'leave it out: the journal of systemd has the log; journalctl -u wazo-busd',
+    'log_filename': 'leave it out: the journal of systemd has the log; journalctl -u wazo-busd',
+    'logfile': 'leave it out: the journal of systemd has the log; journalctl -u wazo-busd',
 }
 """Keys that administrators of other Wazo services will try here."""
 

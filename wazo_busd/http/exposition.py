@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from wazo_busd.figure import Distribution, Figure
@@ -19,6 +21,37 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 Figures = Mapping[str, Iterable[Figure]]
 """The figures of each handler; those of the daemon itself under `''`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One value of the text of Prometheus.
+
+    Attributes:
+        name: the name of the figure.
+        labels: its labels.
+        value: the value.
+    """
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
+
+
+def read(text: str) -> list[Reading]:
+    """The values that a text of Prometheus has.
+
+    Args:
+        text: what `exposition` gives.
+
+    Raises:
+        ValueError: it is none.
+    """
+    return [
+        Reading(sample.name, sample.labels, sample.value)
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    ]
 
 
 def exposition(figures: Figures) -> bytes:

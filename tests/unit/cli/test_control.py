@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 import shlex
 import socket
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -169,7 +169,7 @@ def test_there_is_colour_only_on_a_terminal_and_where_it_is_wanted(
         wanted.append(colour)
         return []
 
-    monkeypatch.setattr(sys.modules['wazo_busd.cli.status'], 'lines', note)
+    monkeypatch.setattr(importlib.import_module('wazo_busd.cli.status'), 'lines', note)
     monkeypatch.setattr('click.testing._NamedTextIOWrapper.isatty', lambda self: terminal, raising=False)
     monkeypatch.setenv('NO_COLOR', no_color)
     run(shell, 'status')

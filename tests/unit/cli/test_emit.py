@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+import importlib
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class Broker:
 def broker(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
     # The package has the command under the name of its module.
-    monkeypatch.setattr(sys.modules['wazo_busd.cli.emit'], 'publish_upstream', broker.publish)
+    monkeypatch.setattr(importlib.import_module('wazo_busd.cli.emit'), 'publish_upstream', broker.publish)
     shell.config.write_text('bus: {host: rabbit.example.org}\n')
     return broker
 

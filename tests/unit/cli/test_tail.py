@@ -4,9 +4,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
-import sys
 
 import click.testing
 import pytest
@@ -20,7 +20,7 @@ from wazo_busd.errors import BusError
 @pytest.fixture
 def ear(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Hearsay:
     ear = Hearsay()
-    monkeypatch.setattr(sys.modules['wazo_busd.cli.tail_session'], 'Ear', ear)
+    monkeypatch.setattr(importlib.import_module('wazo_busd.cli.tail_session'), 'Ear', ear)
     shell.config.write_text('bus: {host: rabbit.example.org}\n')
     return ear
 

@@ -227,6 +227,8 @@ def test_a_representation_does_not_show_the_password() -> None:
         (HandlerConfig, {'plugin': 'x', 'enabled': 'yes'}),
         (Config, {'drain_timeout': '2h'}),
         (Config, {'log_level': 'loud'}),
+        (Config, {'log_format': 'xml'}),
+        (Config, {'log_format': 'JSON'}),
         (Config, {'debug': 1}),
         (Config, {'plugin_dirs': '/x'}),
         (Config, {'plugin_dirs': [7]}),
