@@ -38,6 +38,7 @@ test thorough: export PYTHONDONTWRITEBYTECODE :=
 test: $(VENV)/development.stamp lint ## set up and run every test
 	@tools/need-rabbitmq
 	@tools/need-postgresql
+	@tools/need-chromium
 	$(BIN)/pytest $(WORKERS) $(ARGS)
 
 .PHONY: thorough
@@ -50,8 +51,9 @@ thorough: $(VENV)/development.stamp ## run the tests of rules with many more exa
 torture: $(VENV)/development.stamp ## let faults of every kind happen at length (about half an hour)
 	@tools/need-rabbitmq
 	@tools/need-postgresql
+	@tools/need-chromium
 	TORTURE=long $(BIN)/pytest -s -o faulthandler_timeout=1800 tests/torture \
-		tests/acceptance/test_collapse.py tests/acceptance/test_drain.py $(ARGS)
+		tests/acceptance/test_collapse.py tests/acceptance/test_drain.py tests/board $(ARGS)
 
 .PHONY: bench-recovery
 bench-recovery: $(VENV)/development.stamp ## measure how soon events are handled again after a fault

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The wazo-busd Authors
-"""`python -m demo`: the daemon at its work, on a private RabbitMQ, or in memory where there is none."""
+"""`python -m demo`: the daemon at its work, on a private RabbitMQ; where there is none, `wazo-busd demo`."""
 
 from __future__ import annotations
 
@@ -14,20 +14,13 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
-from demo.day import Day
 from demo.publisher import Publisher, Send
 from tools.rabbitmq_node import NodeError, RabbitmqNode, is_installed
-from wazo_busd.bus import Bus, Gap
-from wazo_busd.cli.run import serve
-from wazo_busd.codec import encode
-from wazo_busd.config import Config
-from wazo_busd.memory import MemoryBus
+from wazo_busd.demo.day import Day
 
 _HERE = Path(__file__).absolute().parent
 _RUN = _HERE.parent / '.run'
@@ -76,13 +69,15 @@ class _Show:
 @click.option('--events', type=int, default=0, help='Stop after so many events; 0 goes on until Ctrl-C.')
 @click.option('--pause', 'pause_seconds', type=float, default=_PAUSE_SECONDS, help='Seconds between events.')
 @click.option('--seed', type=int, default=0, help='Another seed is another day.')
-@click.option('--memory', is_flag=True, help='Do without RabbitMQ even if it is here.')
-def main(events: int, pause_seconds: float, seed: int, memory: bool) -> None:
-    """Show wazo-busd at its work, on the sample day of an office.
+def main(events: int, pause_seconds: float, seed: int) -> None:
+    """Show wazo-busd at its work on a private RabbitMQ, on the sample day of an office.
 
     The events come in the order of that day, half of them as hosts of today send them and half as those of 2019, but at
     an even pace instead of its hours.
     """
+    if not is_installed():
+        print('RabbitMQ is missing, so the day is played on a bus in memory. As root: apt install rabbitmq-server')
+        os.execv(sys.executable, [sys.executable, '-m', 'wazo_busd', 'demo', '--seed', str(seed)])  # noqa: S606 — ourselves
     show = _Show(Day(seed), events, pause_seconds)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     # Drop-ins that others could write are refused, however open this tree was cloned.
@@ -90,9 +85,9 @@ def main(events: int, pause_seconds: float, seed: int, memory: bool) -> None:
     shutil.rmtree(_RUN, ignore_errors=True)
     _RUN.mkdir()
     try:
-        sys.exit(_in_memory(show) if memory or not is_installed() else _on_rabbitmq(show))
+        sys.exit(_on_rabbitmq(show))
     except NodeError as error:
-        sys.exit(f'{error}\nnext: {sys.executable} -m demo --memory')
+        sys.exit(f'{error}\nnext: {sys.executable} -m wazo_busd demo')
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     finally:
@@ -136,35 +131,6 @@ async def _beside_daemon(node: RabbitmqNode, config: Path, show: _Show) -> int:
                 daemon.send_signal(signal.SIGTERM)
     hearing.cancel()
     return await ended
-
-
-def _in_memory(show: _Show) -> int:
-    print('This is the in-memory bus, without RabbitMQ. For a real one, as root: apt install rabbitmq-server')
-    playing: set[asyncio.Task[None]] = set()
-
-    def make_bus(config: Config, on_change: Callable[[], None], on_gap: Callable[[Gap], None]) -> Bus:
-        bus = MemoryBus(config.bus.namespace, on_change=on_change)
-
-        async def send(exchange: str, routing_key: str, headers: dict[str, Any], body: dict[str, Any]) -> None:
-            bus.send(exchange, routing_key, encode(body), headers)
-
-        async def play() -> None:
-            _say('wazo-busd, in one process with the publisher', 'the bus is in memory')
-            try:
-                await show.play(send, partial(asyncio.sleep, 0))
-            except asyncio.CancelledError:
-                # The daemon has stopped already.
-                return
-            except BaseException:
-                # Nobody reads what is shown, as behind `| head`: nothing is left to show.
-                os.kill(os.getpid(), signal.SIGTERM)
-                raise
-            os.kill(os.getpid(), signal.SIGTERM)
-
-        playing.add(asyncio.create_task(play()))
-        return bus
-
-    return serve(_write_config(''), make_bus)
 
 
 def _say(command: str, bus: str) -> None:

@@ -59,6 +59,12 @@ def require_postgresql() -> None:
         _missing('PostgreSQL is missing; as root: apt install postgresql')
 
 
+def require_chromium(program: str | None) -> None:
+    """Skip a test where Chromium is missing; in CI that is a failure."""
+    if program is None:
+        _missing('Chromium is missing; as root: apt install chromium')
+
+
 def _missing(text: str) -> NoReturn:
     """Skip a test where a server is missing; in CI that is a failure."""
     if os.environ.get('CI'):

@@ -38,6 +38,8 @@ from wazo_busd.language import (
 from wazo_busd.meter import Counter, Histogram, Meter
 from wazo_busd.options import BaseOptions
 from wazo_busd.outcome import Outcome
+from wazo_busd.panel import Panel, Row, Tone, Total
+from wazo_busd.panels import Panels
 from wazo_busd.plugin import Preview, handler
 from wazo_busd.retry import retry_after
 from wazo_busd.text import escape
@@ -64,14 +66,19 @@ __all__ = [
     'Meter',
     'Network',
     'Outcome',
+    'Panel',
+    'Panels',
     'Permanent',
     'PlainText',
     'Preview',
     'Retry',
+    'Row',
     'Size',
     'Stop',
     'Text',
     'TextOption',
+    'Tone',
+    'Total',
     'UrlText',
     'encode_json',
     'escape',

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from wazo_busd.fact import Fact
 from wazo_busd.language import Surroundings
 from wazo_busd.meter import Meter
+from wazo_busd.panels import Panels
 from wazo_busd.route import Route
 from wazo_busd.work import Work, current_work
 
@@ -45,6 +46,7 @@ class Context:
         concurrency: how many events the handler can have at a time.
         secrets: what the configuration has from files and credentials.
         meter: what the handler counts with.
+        panels: what the handler has to show to people.
         consuming_seconds: tells for how long events have come without interruption.
     """
 
@@ -62,6 +64,7 @@ class Context:
         concurrency: int = 1,
         secrets: Iterable[str] = (),
         meter: Meter | None = None,
+        panels: Panels | None = None,
         consuming_seconds: Callable[[], float] = lambda: math.inf,
     ) -> None:
         self.name = name
@@ -71,6 +74,8 @@ class Context:
         self.concurrency = concurrency
         self.meter = meter or Meter()
         """What can be counted with and shown, for whoever measures the host."""
+        self.panels = panels or Panels()
+        """What is shown to people, on the board."""
         self._consuming_seconds = consuming_seconds
         self._http = http
         self._guarded = guarded

@@ -15,6 +15,7 @@ import structlog
 
 from wazo_busd import __version__, logs, reload
 from wazo_busd.announcements import GAP, Announcements
+from wazo_busd.board import Board
 from wazo_busd.bus import Bus, Gap, MakeBus, consuming_seconds
 from wazo_busd.codec import Limits
 from wazo_busd.config import Config, Configuration, state_dir
@@ -27,8 +28,10 @@ from wazo_busd.gathering import left_behind
 from wazo_busd.handler import Handler
 from wazo_busd.http import SharedSession, is_outage
 from wazo_busd.instruments import Instruments
+from wazo_busd.live import Live
 from wazo_busd.lookout import Lookout
 from wazo_busd.notify import Notifier
+from wazo_busd.onlookers import Onlookers
 from wazo_busd.own_figures import own_figures
 from wazo_busd.post import Post
 from wazo_busd.retry import RetryPolicy
@@ -69,7 +72,11 @@ class Daemon:
         self._ending: asyncio.Task[None] | None = None
         """The end of those that a reload takes away."""
         self._announcements = Announcements()
-        self._instruments = Instruments(self._figures, Control(self))
+        self._onlookers = Onlookers()
+        self._board = Board(self.status)
+        self._instruments = Instruments(
+            self._figures, Control(self), (self._board, Live(self._onlookers, self.pausable))
+        )
         self._since = time.time()
         self._paused: set[str] = set()
         """Handlers that a person has paused. They stay so when they are begun anew."""
@@ -291,6 +298,7 @@ class Daemon:
                 state_dir=config.state_dir / 'handlers' / handler.name,
                 surroundings=handler.surroundings,
                 meter=self._instruments.meter(handler.name),
+                panels=self._board.panels(handler.name),
                 consuming_seconds=lambda: consuming_seconds(bus.status().consumers.get(handler.name)),
             )
 
@@ -306,6 +314,7 @@ class Daemon:
             is_outage=is_outage,
             state_dir=config.state_dir,
             is_paused=handler.name in self._paused,
+            onlookers=self._onlookers,
         )
 
     def _on_gap(self, gap: Gap) -> None:
@@ -321,6 +330,7 @@ class Daemon:
         for post in posts:
             self._leaving.remove(post)
             self._instruments.forget(post.handler.name)
+            self._board.forget(post.handler.name)
 
     def _figures(self) -> Iterator[Figure]:
         """What there is to measure of the daemon itself."""

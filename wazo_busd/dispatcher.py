@@ -20,6 +20,7 @@ from wazo_busd.gatherer import Gatherer, Hand
 from wazo_busd.gathering import Gathering
 from wazo_busd.handler import Handler
 from wazo_busd.lanes import Lanes
+from wazo_busd.onlookers import Onlookers
 from wazo_busd.outcome import Outcome
 from wazo_busd.repeats import Repeats
 from wazo_busd.settlement import Settlement
@@ -49,6 +50,7 @@ class Dispatcher:
         suspects: the events that may have ended the process before.
         is_outage: whether an error means, beside those of the standard library, that something else is out.
         throttle: which of its events are too many; `None` if none are.
+        onlookers: told what becomes of each event, while there are any.
     """
 
     def __init__(
@@ -60,13 +62,14 @@ class Dispatcher:
         suspects: Suspects | None = None,
         is_outage: Callable[[BaseException], bool] = never,
         throttle: Throttle | None = None,
+        onlookers: Onlookers | None = None,
     ) -> None:
         self.handler = handler
         self.breaker = Breaker(handler.name, is_outage=is_outage, on_change=self._on_breaker)
         self._limits = limits
         self._limit = limit
         self._suspects = suspects or Suspects()
-        self._settlement = Settlement(handler, breaker=self.breaker, suspects=self._suspects)
+        self._settlement = Settlement(handler, breaker=self.breaker, suspects=self._suspects, onlookers=onlookers)
         self._tries = Tries(
             handler, self._suspects, conclude=self._settlement.conclude, cancel=self._cancel, abandon=self._abandon
         )

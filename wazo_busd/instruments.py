@@ -6,16 +6,16 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from wazo_busd.config import HttpConfig
 from wazo_busd.control import Control
 from wazo_busd.figure import Figure
-from wazo_busd.http.page import Ask, Deed, Page
+from wazo_busd.http.page import Ask, Deed, Open, Page
 from wazo_busd.meter import Meter
 from wazo_busd.outcome import told
 
@@ -27,17 +27,33 @@ _AGAIN_SECONDS = 30.0
 log = structlog.stdlib.get_logger(__name__)
 
 
+class Shown(Protocol):
+    """What has pages, and streams beside them."""
+
+    def pages(self) -> Mapping[str, Ask]:
+        """The pages, by paths."""
+
+    def streams(self, *, in_full: bool) -> Mapping[str, Open]:
+        """The streams, by paths.
+
+        Args:
+            in_full: whether they go to somebody who may see what events say.
+        """
+
+
 class Instruments:
     """Shows what can be measured, and how the daemon fares; by its socket, lets it be changed.
 
     Args:
         own: the figures of the daemon itself.
         control: the other pages, and the deeds.
+        shown: what else is to be seen.
     """
 
-    def __init__(self, own: Callable[[], Iterable[Figure]], control: Control) -> None:
+    def __init__(self, own: Callable[[], Iterable[Figure]], control: Control, shown: Sequence[Shown] = ()) -> None:
         self._own = own
         self._control = control
+        self._shown = shown
         self._meters: dict[str, Meter] = {}
         self._told: set[str] = set()
         """The handlers of which it was told that their figures are none."""
@@ -86,7 +102,7 @@ class Instruments:
         """Listen, or try again in a while."""
         if config.address is None or config is not self._config:
             return
-        made = await self._made(self._control.pages(in_full=False), config)
+        made = await self._made(config, in_full=False)
         host, port = config.address
         try:
             await made.open(host, port)
@@ -115,7 +131,7 @@ class Instruments:
         self._path = path
         if path is None:
             return
-        made = await self._made(self._control.pages(in_full=True), HttpConfig(), self._control.deeds())
+        made = await self._made(HttpConfig(), in_full=True)
         try:
             await made.open_socket(path)
         except OSError as error:
@@ -130,12 +146,17 @@ class Instruments:
         self._socket = made
         log.debug('control_socket_open', path=str(path))
 
-    async def _made(
-        self, pages: Mapping[str, Ask], config: HttpConfig, deeds: Mapping[str, Deed] | None = None
-    ) -> HttpServer:
+    async def _made(self, config: HttpConfig, *, in_full: bool) -> HttpServer:
+        """A server; in full, it is that of the control socket."""
+        pages: dict[str, Ask] = {**self._control.pages(in_full=in_full), '/metrics': self._metrics}
+        streams: dict[str, Open] = {}
+        for each in self._shown:
+            pages.update(each.pages())
+            streams.update(each.streams(in_full=in_full))
+        deeds: Mapping[str, Deed] = self._control.deeds() if in_full else {}
         # It is imported by a thread, for it takes a while, and events come meanwhile.
         server = await asyncio.to_thread(importlib.import_module, 'wazo_busd.http.server')
-        made: HttpServer = server.HttpServer({**pages, '/metrics': self._metrics}, hosts=config.names, deeds=deeds)
+        made: HttpServer = server.HttpServer(pages, hosts=config.names, deeds=deeds, streams=streams)
         return made
 
     def _listen_again(self, config: HttpConfig) -> None:

@@ -49,6 +49,7 @@ class _Stored:
     headers: Mapping[str, Any]
     redelivered: bool = False
     history: History | None = None
+    sent_at: float = 0.0
 
 
 class MemoryBus:
@@ -58,16 +59,24 @@ class MemoryBus:
         namespace: what every name of ours begins with.
         prefetch: how many deliveries of a handler may be unsettled.
         on_change: called when the status is another.
+        clock: tells when an event is sent, in Unix seconds, where that is a day that is over: it is received then. If
+            it is `None`, an event is received when it is given out.
     """
 
     def __init__(
-        self, namespace: str = 'wazo-busd', *, prefetch: int = 256, on_change: Callable[[], None] = lambda: None
+        self,
+        namespace: str = 'wazo-busd',
+        *,
+        prefetch: int = 256,
+        on_change: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.hub = Hub(namespace)
         self.dead_letters: dict[str, list[DeadLetter]] = {}
         """The dead letters, by handler."""
         self._prefetch = prefetch
         self._on_change = on_change
+        self._clock = clock
         self._queues: dict[str, _MemoryQueue] = {}
         self._closing = asyncio.Event()
 
@@ -137,14 +146,20 @@ class MemoryBus:
             body: the body.
             headers: the headers.
         """
+        sent_at = 0.0 if self._clock is None else self._clock()
         for queue in self._queues.values():
             if queue.matcher.matches(routing_key):
-                queue.put(_Stored(body, exchange, routing_key, headers))
+                queue.put(_Stored(body, exchange, routing_key, headers, sent_at=sent_at))
 
     def backlog(self, handler: str) -> int:
         """How many events of a handler wait or are unsettled."""
         queue = self._queues[handler]
         return len(queue.waiting) + len(queue.held)
+
+    @property
+    def waiting(self) -> int:
+        """How many events of all handlers together wait or are unsettled."""
+        return sum(map(self.backlog, self._queues))
 
 
 class _MemoryQueue:
@@ -259,7 +274,7 @@ class _MemoryQueue:
                     properties=PlainProperties(stored.headers),
                     redelivered=stored.redelivered,
                     history=stored.history,
-                    received_at=time.time(),
+                    received_at=stored.sent_at or time.time(),
                     acknowledger=self,
                 )
             )

@@ -22,6 +22,7 @@ from wazo_busd.dispatcher import Dispatcher
 from wazo_busd.event import Event
 from wazo_busd.gathering import Gathering
 from wazo_busd.handler import Handler
+from wazo_busd.onlookers import Onlookers
 from wazo_busd.outcome import told
 from wazo_busd.strays import Strays
 from wazo_busd.suspects import Suspects
@@ -54,6 +55,7 @@ class Post:
         is_outage: whether an error means, beside those of the standard library, that something else is out.
         state_dir: where it keeps what is throttled and gathered; `None` gathers nothing.
         is_paused: whether a person wants that it begins nothing.
+        onlookers: told what becomes of each event, while there are any.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Post:
         is_outage: Callable[[BaseException], bool] = never,
         state_dir: Path | None = None,
         is_paused: bool = False,
+        onlookers: Onlookers | None = None,
     ) -> None:
         self.handler = handler
         self.dispatcher: Dispatcher | None = None
@@ -84,6 +87,7 @@ class Post:
         self._suspects = suspects
         self._is_outage = is_outage
         self._state_dir = state_dir
+        self._onlookers = onlookers
         self._starting: asyncio.Task[None] | None = None
         self._has_started = False
         self._attached = asyncio.Event()
@@ -198,6 +202,7 @@ class Post:
             suspects=self._suspects,
             is_outage=self._is_outage,
             throttle=throttle,
+            onlookers=self._onlookers,
         )
         if self._state_dir is not None:
             files = Gathering(self._state_dir / 'gathered', self.handler.name)

@@ -20,6 +20,7 @@ from wazo_busd.delivery import Delivery, History
 from wazo_busd.errors import Discard, Expired, HandlerExited, HandlerTimeout
 from wazo_busd.event import Event
 from wazo_busd.handler import Handler
+from wazo_busd.onlookers import Onlookers
 from wazo_busd.outcome import Outcome, Reason, text_of, told
 from wazo_busd.retry import Again, RetryPolicy
 from wazo_busd.suspects import Suspects
@@ -85,9 +86,12 @@ class Settlement:
         handler: the handler.
         breaker: told what worked and what did not.
         suspects: told of those that have not ended the process.
+        onlookers: told what became of each event, while there are any.
     """
 
-    def __init__(self, handler: Handler, *, breaker: Breaker, suspects: Suspects) -> None:
+    def __init__(
+        self, handler: Handler, *, breaker: Breaker, suspects: Suspects, onlookers: Onlookers | None = None
+    ) -> None:
         self.counts = Counts()
         self.is_draining = False
         """Whether nothing is tried again any more."""
@@ -95,6 +99,9 @@ class Settlement:
         self._policy = RetryPolicy(handler.config.retry)
         self._breaker = breaker
         self._suspects = suspects
+        self._onlookers = onlookers or Onlookers()
+        # The list itself: that nobody looks on must cost nothing.
+        self._present = self._onlookers.present
 
     def conclude(self, work: Work, error: BaseException | None) -> float | None:
         """See to what follows from a try.
@@ -189,6 +196,8 @@ class Settlement:
             again_in_seconds=round(again.seconds, 1),
             duration_ms=round(work.duration_seconds * 1000, 3),
         )
+        if self._present:
+            self._onlookers.see(work, Outcome.RETRY)
         if again.in_place:
             self.counts.retried_in_place += 1
             work.event = work.event.next_try()
@@ -215,6 +224,8 @@ class Settlement:
             self._suspects_cleared(work)
         self.counts.outcomes[outcome] += 1
         work.delivery.settle(outcome)
+        if self._present:
+            self._onlookers.see(work, outcome)
         if not verbosity.tells_each_event:
             return
         log.info(
@@ -259,6 +270,8 @@ class Settlement:
         )
         self.counts.last_error = reason.error
         self.close(delivery, Outcome.DEAD, reason=reason)
+        if self._present:
+            self._onlookers.see_dead(delivery, event, reason, duration_seconds)
         log.error(
             'event_dead',
             event_name=event.name if event else '',

@@ -85,6 +85,9 @@ class Parts:
         expires_at = earliest(self._parts.oldest_at(), self._trunk_hosts.oldest_at())
         return earliest(self._alarms.next(), swept_at(expires_at))
 
+    def __iter__(self) -> Iterator[Part]:
+        return self._parts.values()
+
     def states(self) -> Counter[tuple[str, str]]:
         """How many parts there are, by kind that is watched and state: `up`, `down` (and told so), `flapping`."""
         watched: list[str] = [kind for kind in self._options.watch if kind != 'plugin']

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from wazo_busd.api import Event, Figure
+from wazo_busd.api import Event, Figure, Panel
 
 from ..tracking import Derivation, Tracker
 from ..tracking.said import text
 from ..tracking.sweep import earliest
+from .board import services_panel
 from .installations import ACTIONS, Installations
 from .options import Options
 from .parts import Parts
@@ -29,7 +30,8 @@ class AvailabilityTracker(Tracker):
     def __init__(self, options: Options, names: Mapping[str, str] | None = None) -> None:
         self._watched = frozenset(name for name, kind in KINDS.items() if kind in options.watch)
         self._actions = frozenset(ACTIONS if 'plugin' in options.watch else ())
-        self._parts = Parts(options, names or {})
+        self._names = names or {}
+        self._parts = Parts(options, self._names)
         self._installations = Installations(options.most, options.stuck_after)
         self._now = 0.0
 
@@ -100,3 +102,7 @@ class AvailabilityTracker(Tracker):
                 values={key: float(count) for key, count in self._installations.told.items()},
             ),
         )
+
+    def panels(self, at: float) -> Iterable[Panel]:
+        """What is down, and how services and trunks fare."""
+        return (services_panel(self._parts, self._names, at),)

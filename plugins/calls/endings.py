@@ -86,6 +86,11 @@ class Endings:
             ),
         ]
 
+    @property
+    def missed(self) -> int:
+        """How many conversations were missed."""
+        return self._missed.total()
+
     def dump(self) -> dict[str, Any]:
         """What `load` makes the same of."""
         return {'missed': dict(self._missed), 'answered': dict(self._answered)}

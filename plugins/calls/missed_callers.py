@@ -64,6 +64,12 @@ class MissedCallers:
     def __len__(self) -> int:
         return len(self._shelf)
 
+    @property
+    def since(self) -> float | None:
+        """When the one was missed who waits longest, in Unix seconds; `None` if nobody does."""
+        oldest_at = self._shelf.oldest_at()
+        return None if oldest_at is None else oldest_at - self._age_seconds
+
     def e164(self, number: str) -> str:
         """A number with its country; `''` where it is a number of none."""
         said = phone(number, 'e164', region=self._region)

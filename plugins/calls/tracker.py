@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from wazo_busd.api import Event, Figure
+from wazo_busd.api import Event, Figure, Panel
 
 from ..tracking import Alarms, Derivation, Shelf, Tracker
+from .board import calls_panel, missed_panel
 from .conversation import Conversation
 from .conversations import Conversations
 from .endings import Endings
@@ -113,6 +114,10 @@ class CallsTracker(Tracker):
     def figures(self, at: float) -> Iterable[Figure]:
         """The conversations that go on, and what became of the others."""
         return self._endings.figures(self._open.values())
+
+    def panels(self, at: float) -> Iterable[Panel]:
+        """The calls of now, and who was missed."""
+        return calls_panel(self._open.values()), missed_panel(self._notices.missed, self._endings.missed, at)
 
     def _leg(self, event: Event, data: Mapping[str, Any], origin: str, at: float) -> Found:
         call_id = id_in(data, 'call_id')

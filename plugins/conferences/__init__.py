@@ -34,7 +34,8 @@ class Conferences(Watcher):
     def make(self) -> ConferenceTracker:
         """A tracker that knows no room."""
         options = self.context.options
-        return ConferenceTracker(stale_after_seconds=options.stale_after, most=options.most)
+        names = self.context.surroundings.names
+        return ConferenceTracker(stale_after_seconds=options.stale_after, most=options.most, names=names)
 
     @handler('busd.gap', *EVENTS, ENDED)
     async def on_event(self, event: Event) -> None:

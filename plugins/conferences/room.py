@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..tracking import iso, seconds_between
+from wazo_busd.api import Event
+
+from ..tracking import iso, seconds_between, uuid_of, whole_of
 from .participant import Participant
 
 MOST_PARTICIPANTS = 500
@@ -212,3 +214,19 @@ class Room:
         self.is_recording_known = self.is_recording_known and self.recording_at >= at - _LATE_SECONDS
         self.is_recording = self.is_recording and self.is_recording_known
         self.is_recorded = self.is_recording
+
+
+def room_id(event: Event, data: Mapping[str, Any], kind: str) -> int | str | None:
+    """The room that an event is about; `None` where it is about none.
+
+    Args:
+        event: the event.
+        data: what it says.
+        kind: the kind of the room.
+    """
+    if kind == 'meeting':
+        return uuid_of(data.get('meeting_uuid')) or uuid_of(event.headers.get('meeting_uuid'))
+    found = data.get('conference_id')
+    if type(found) is not int:
+        found = event.conference_id
+    return whole_of(data.get('id') if found is None and event.name.startswith('conference_record') else found)

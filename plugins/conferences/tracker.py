@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from wazo_busd.api import Event, Figure
+from wazo_busd.api import Event, Figure, Panel
 
 from ..tracking import (
     Alarms,
@@ -20,11 +20,11 @@ from ..tracking import (
     text_of,
     uuid_of,
     uuids_of,
-    whole_of,
 )
+from .board import rooms_panel
 from .participant import Participant
 from .place import Places
-from .room import MOST_PARTICIPANTS, Room
+from .room import MOST_PARTICIPANTS, Room, room_id
 
 _WHATS = ('joined', 'left', 'muted', 'unmuted', 'talk_started', 'talk_stopped')
 EVENTS: dict[str, tuple[str, str]] = {
@@ -57,9 +57,13 @@ class ConferenceTracker(Tracker):
     Args:
         stale_after_seconds: when somebody of whom nothing is heard any more has left unseen.
         most: how many participants are remembered; of rooms, a twentieth of that.
+        names: what people call rooms.
     """
 
-    def __init__(self, *, stale_after_seconds: float = 43_200.0, most: int = 20_000) -> None:
+    def __init__(
+        self, *, stale_after_seconds: float = 43_200.0, most: int = 20_000, names: Mapping[str, str] | None = None
+    ) -> None:
+        self._names = names or {}
         self._stale_after_seconds = stale_after_seconds
         self._most = most
         rooms = max(_FEWEST_ROOMS, most // _PARTICIPANTS_A_ROOM)
@@ -77,7 +81,7 @@ class ConferenceTracker(Tracker):
             return self._hang_up(event, at) if event.name == ENDED else ()
         kind, what = said
         data = mapping_of(event.data)
-        id_ = _room_id(event, data, kind)
+        id_ = room_id(event, data, kind)
         if id_ is None:
             return ()
         if what.startswith('record_'):
@@ -158,6 +162,10 @@ class ConferenceTracker(Tracker):
             ('forgotten', 'Rooms that were forgotten because there were too many.', self._rooms.dropped),
         ):
             yield Figure(f'{name}_{count}_total', said, 'counter', values={(): value})
+
+    def panels(self, at: float) -> Iterable[Panel]:
+        """The rooms that are open."""
+        return (rooms_panel(self._rooms.values(), self._names, at),)
 
     def _room(self, event: Event, kind: str, id_: int | str, at: float) -> Room:
         origin = uuid_of(event.origin_uuid)
@@ -285,13 +293,3 @@ class ConferenceTracker(Tracker):
         for one in room.present.values():
             self._alarms.cancel((room.key, one.id))
             self._places.take(room.origin_uuid, one.call_id or one.id, (room.key, one.id))
-
-
-def _room_id(event: Event, data: Mapping[str, Any], kind: str) -> int | str | None:
-    """The room that an event is about; `None` where it is about none."""
-    if kind == 'meeting':
-        return uuid_of(data.get('meeting_uuid')) or uuid_of(event.headers.get('meeting_uuid'))
-    found = data.get('conference_id')
-    if type(found) is not int:
-        found = event.conference_id
-    return whole_of(data.get('id') if found is None and event.name.startswith('conference_record') else found)

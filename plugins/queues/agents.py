@@ -35,6 +35,9 @@ class Agents:
         self._changed: Shelf[AgentKey, None] = Shelf(_AGENTS, TOGETHER_SECONDS)
         self._muster = Muster()
 
+    def __iter__(self) -> Iterator[Agent]:
+        return self._agents.values()
+
     def counts(self) -> Mapping[State, int]:
         """How many are logged in, paused or talking in each queue; what nobody is, is left out."""
         return self._muster.counts(self._agents.get)

@@ -8,11 +8,12 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from wazo_busd.api import Event, Figure
+from wazo_busd.api import Event, Figure, Panel
 
 from ..tracking import Derivation, Tracker
 from .agent import Agent
 from .agents import Agents
+from .board import agents_panel, queues_panel
 from .callers import Callers
 from .figures import figures
 from .line import Line, Lines
@@ -123,6 +124,10 @@ class QueueTracker(Tracker):
     def figures(self, at: float) -> Iterable[Figure]:
         """How many wait and for how long, what became of the others, and who is there for them."""
         return figures(self._lines, self._agents, at)
+
+    def panels(self, at: float) -> Iterable[Panel]:
+        """The queues and the agents."""
+        return queues_panel(self._lines, self._agents.counts(), at), agents_panel(self._agents, at)
 
     def _first_due(self) -> float | None:
         dues = [*self._callers.due(), *self._lines.due(), *self._agents.due()]

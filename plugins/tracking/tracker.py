@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from wazo_busd.api import BaseOptions, Duration, Event, Figure
+from wazo_busd.api import BaseOptions, Duration, Event, Figure, Panel
 
 from .derivation import Derivation
 
@@ -77,6 +77,14 @@ class Tracker(ABC):
 
     def figures(self, at: float) -> Iterable[Figure]:
         """What it has to show now.
+
+        Args:
+            at: the time, in Unix seconds.
+        """
+        return ()
+
+    def panels(self, at: float) -> Iterable[Panel]:
+        """What it has to show to people now. It names no caller.
 
         Args:
             at: the time, in Unix seconds.

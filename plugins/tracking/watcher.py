@@ -10,9 +10,10 @@ import zlib
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, ClassVar
 
-from wazo_busd.api import Context, Event, Figure
+from wazo_busd.api import Context, Event, Figure, Panel
 
 from .clock import QUIET_SECONDS, Clock
 from .memory import Memory
@@ -70,6 +71,7 @@ class Watcher(ABC):
         if said is not None:
             self._restore(said)
         self.context.meter.show(self._figures)
+        self.context.panels.show(self._panels)
         self._arm()
         self._outbox.flush_soon()
 
@@ -151,6 +153,10 @@ class Watcher(ABC):
         meaning = 'Since when the handler has seen what there was, in Unix seconds; it counts from then on.'
         yield Figure('wazo_busd_tracker_since_seconds', meaning, values={(): self.tracker.since})
         yield from self.tracker.figures(self._clock.now())
+
+    def _panels(self) -> Iterator[Panel]:
+        for each in self.tracker.panels(self._clock.now()):
+            yield replace(each, since=self.tracker.since)
 
     def _remember(self) -> None:
         if self._memory is not None:

@@ -8,11 +8,11 @@ import re
 
 import pytest
 
-from demo.day import people
 from plugins.audit.risks import KINDS
 from tests.contribs.exported import families
 from tests.contribs.figures import after, before, text, watcher
 from wazo_busd import catalogue
+from wazo_busd.demo.day import people
 from wazo_busd.http.exposition import exposition
 
 MOST_SERIES = 1000

@@ -23,6 +23,7 @@ from wazo_busd.event import Event
 from wazo_busd.fact import Fact
 from wazo_busd.handler import FreeOptions, Handler
 from wazo_busd.http import SharedSession
+from wazo_busd.onlookers import Onlookers
 from wazo_busd.outcome import Outcome, Reason
 from wazo_busd.plugin import Plugin, describe
 from wazo_busd.suspects import Suspects
@@ -115,13 +116,20 @@ class Rig:
         suspects: Suspects | None = None,
         is_outage: Callable[[BaseException], bool] = never,
         throttle: Throttle | None = None,
+        onlookers: Onlookers | None = None,
     ) -> None:
         self.limited: list[int | None] = []
         """What the dispatcher said, one after the other, how many deliveries it takes."""
         self.reasons: list[str] = []
         """Why, each time."""
         self.dispatcher = Dispatcher(
-            handler, limits or Limits(), limit=self._limit, suspects=suspects, is_outage=is_outage, throttle=throttle
+            handler,
+            limits or Limits(),
+            limit=self._limit,
+            suspects=suspects,
+            is_outage=is_outage,
+            throttle=throttle,
+            onlookers=onlookers,
         )
         self.settlements = Settlements()
         self.given = 0

@@ -255,6 +255,7 @@ async def test_a_plugin_has_no_channel_and_no_acknowledgement_in_reach() -> None
         'meter',
         'name',
         'options',
+        'panels',
         'state_dir',
         'surroundings',
     }

@@ -14,6 +14,7 @@ _MODULES = {
     'check': 'check',
     'completion': 'completion',
     'dead': 'dead',
+    'demo': 'demo',
     'docs': 'docs',
     'emit': 'emit',
     'events': 'events',

@@ -13,32 +13,46 @@ from aiohttp import web
 
 from wazo_busd.guard import is_address
 from wazo_busd.http.connections import Connections
-from wazo_busd.http.page import Ask, Deed, Page
+from wazo_busd.http.page import Ask, Deed, Open, Page
+from wazo_busd.http.rate import Rate
+from wazo_busd.http.streams import Streams
 from wazo_busd.http.unix_socket import UnixSocket
 
 _LOCAL = ('localhost', '127.0.0.1', '[::1]')
 _SHUTDOWN_SECONDS = 1.0
 _MOST_AT_A_TIME = 16
 _LONGEST_REQUEST = 8192
+_MOST_A_SECOND = 50.0
+_MOST_AT_ONCE = 200
 
 
 class HttpServer:
     """Answers on one address: GET, and POST where there are deeds.
 
     A browser that somebody has led astray gets nothing: the header `Host` must be an address or name this host (DNS
-    rebinding needs a name). Who is slow to ask is hung up on, and no more are heard at a time than so many.
+    rebinding needs a name). Who is slow to ask is hung up on, and no more are heard at a time, or in a second, than so
+    many.
 
     Args:
         pages: what is answered, by paths.
         hosts: the names by which it may be asked for, beside those of loopback.
         deeds: what changes something, by paths; in a path `{name}` stands for any name. Only for a unix socket.
+        streams: what is told on and on, by paths.
     """
 
     def __init__(
-        self, pages: Mapping[str, Ask], *, hosts: Iterable[str] = (), deeds: Mapping[str, Deed] | None = None
+        self,
+        pages: Mapping[str, Ask],
+        *,
+        hosts: Iterable[str] = (),
+        deeds: Mapping[str, Deed] | None = None,
+        streams: Mapping[str, Open] | None = None,
     ) -> None:
         self._pages = pages
         self._deeds = deeds or {}
+        self._begins = streams or {}
+        self._streams = Streams()
+        self._rate = Rate(_MOST_A_SECOND, _MOST_AT_ONCE)
         self._hosts = {*_LOCAL, *hosts}
         self._at_a_time = asyncio.Semaphore(_MOST_AT_A_TIME)
         self._runner: web.AppRunner | None = None
@@ -78,6 +92,7 @@ class HttpServer:
 
     async def close(self) -> None:
         """Listen no more."""
+        await self._streams.close()
         if self._connections is not None:
             self._connections.close()
             self._connections = None
@@ -94,6 +109,8 @@ class HttpServer:
             application.router.add_get(path, _answering(page), allow_head=True)
         for path, deed in self._deeds.items():
             application.router.add_post(path, _doing(deed))
+        for path, begin in self._begins.items():
+            application.router.add_get(path, self._streams.answering(begin, _response), allow_head=False)
         runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
         return runner
@@ -115,7 +132,14 @@ class HttpServer:
         name = _name_of(request.headers.get('Host', ''))
         if not (name in self._hosts or is_address(name.removeprefix('[').removesuffix(']'))):
             raise web.HTTPForbidden(text='This is no name of this host: add it to http.names of the configuration.\n')
+        if not self._rate.allows():
+            raise web.HTTPTooManyRequests(
+                text='Too many requests; try again in a second.\n', headers={'Retry-After': '1'}
+            )
         with self._connections.asking(request) if self._connections is not None else nullcontext():
+            if request.path in self._begins:
+                # It goes on for hours, and has a limit of its own.
+                return await handler(request)
             async with self._at_a_time:
                 return await handler(request)
 
@@ -143,6 +167,7 @@ def _response(page: Page) -> web.Response:
             'Content-Type': page.content_type,
             'Cache-Control': 'no-store',
             'X-Content-Type-Options': 'nosniff',
+            **page.headers,
         },
     )
 

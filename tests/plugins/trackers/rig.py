@@ -13,10 +13,10 @@ from itertools import groupby
 from random import Random
 from typing import Any, Literal
 
-from demo.day import Day
 from plugins.tracking import Derivation, Tracker, moment_of
 from wazo_busd import sample
 from wazo_busd.codec import encode
+from wazo_busd.demo.day import Day
 from wazo_busd.event import Event
 
 Make = Callable[[], Tracker]

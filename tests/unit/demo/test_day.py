@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from demo.day import Day
 from tests.examples import examples
 from tests.unit.demo.told import SEEDS, whole_day
+from wazo_busd.demo.day import Day
 
 HOUR_SECONDS = 3600
 

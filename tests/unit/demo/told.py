@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from demo.day import Day, Eras
 from wazo_busd import catalogue
 from wazo_busd.catalogue import Entry
 from wazo_busd.catalogue.publication import Publication
+from wazo_busd.demo.day import Day, Eras
 
 SEEDS = (0, 1, 7)
 ERAS: tuple[Eras, ...] = ('now', '2019')
