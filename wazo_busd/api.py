@@ -40,6 +40,7 @@ from wazo_busd.options import BaseOptions
 from wazo_busd.outcome import Outcome
 from wazo_busd.panel import Panel, Row, Tone, Total
 from wazo_busd.panels import Panels
+from wazo_busd.peer import Peer
 from wazo_busd.plugin import Preview, handler
 from wazo_busd.retry import retry_after
 from wazo_busd.text import escape
@@ -68,6 +69,7 @@ __all__ = [
     'Outcome',
     'Panel',
     'Panels',
+    'Peer',
     'Permanent',
     'PlainText',
     'Preview',

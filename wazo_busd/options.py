@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 from pydantic import BaseModel, ConfigDict
 
+from wazo_busd.peer import Peer
+
 
 class BaseOptions(BaseModel):
     """The base of a plugin's options: unknown keys are mistakes, values do not change, defaults are checked too."""
@@ -41,3 +43,7 @@ class BaseOptions(BaseModel):
     def surprises(self) -> Iterable[str]:
         """What `check` warns of, in sentences: what is no mistake and will not work here and now."""
         return ()
+
+    def peers(self) -> Iterable[Peer] | None:
+        """The servers that the plugin connects to, for `doctor`; `None` leaves it to the URLs in the options."""
+        return None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 
@@ -24,18 +24,19 @@ class Unsafe(ImportError):
         super().__init__(f'{self.text}; {self.cure}', path=str(culprit))
 
 
-def writable_by_others(path: Path) -> Path | None:
+def writable_by_others(path: Path, trusted: Container[int] = ()) -> Path | None:
     """The first file or directory that somebody else than root and us can write.
 
     Args:
         path: a file or package whose code is to be run. What is in it counts, as what it imports late would be refused
             in the middle of an event; compiled code does not, as none is ever run. The directory it is in counts: who
             can write that can put another file there.
+        trusted: users who may own it besides root and us, by number.
 
     Returns:
         The culprit; `None` if all is well.
     """
-    return next((each for each in _concerned(path) if _is_writable(each)), None)
+    return next((each for each in _concerned(path) if is_writable(each, trusted)), None)
 
 
 def writable_on_the_way(root: Path, way: Path) -> Path | None:
@@ -50,7 +51,7 @@ def writable_on_the_way(root: Path, way: Path) -> Path | None:
     """
     parts = [*reversed(way.parents), way][1:]
     places = [root, *(each for part in parts for each in _with_target(root / part))]
-    return next((each for each in places if _is_writable(each)), None)
+    return next((each for each in places if is_writable(each)), None)
 
 
 def walk(path: Path) -> Iterator[tuple[Path, list[str], list[str]]]:
@@ -83,13 +84,19 @@ def _with_target(path: Path) -> Iterator[Path]:
         yield Path(os.path.realpath(path)).parent
 
 
-def _is_writable(path: Path) -> bool:
+def is_writable(path: Path, trusted: Container[int] = ()) -> bool:
+    """Whether somebody else than root and us can write a file or directory.
+
+    Args:
+        path: the file or directory; in one that is not there nobody can write.
+        trusted: users who may own it besides, by number.
+    """
     try:
         found = path.stat()
     except OSError:
         # What is not there, or cannot even be looked at, cannot be run either.
         return False
-    if found.st_uid not in (0, os.geteuid()):
+    if found.st_uid not in (0, os.geteuid()) and found.st_uid not in trusted:
         return True
     if found.st_mode & stat.S_IWOTH:
         # In a sticky directory others can make files and not replace ours; but what they make there would be run.

@@ -93,6 +93,7 @@ class HandlerStatus:
             'breaker': self.breaker.value,
             'in_hand': self.in_hand,
             'received': counts.received,
+            'unmatched': counts.unmatched,
             'outcomes': {outcome.value: number for outcome, number in counts.outcomes.items()},
             'retries': counts.outcomes[Outcome.RETRY] + counts.retried_in_place,
             'dead': counts.outcomes[Outcome.DEAD],

@@ -7,6 +7,7 @@ from __future__ import annotations
 import ipaddress
 import re
 import ssl
+from collections.abc import Iterable
 from email.headerregistry import AddressHeader
 from email.policy import SMTP
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from wazo_busd.api import BaseOptions, Duration, HeaderText, HtmlText, PlainText
+from wazo_busd.api import BaseOptions, Duration, HeaderText, HtmlText, Peer, PlainText
 from wazo_busd.api import Field as EventField
 
 _ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252}[A-Za-z0-9])?")
@@ -179,6 +180,10 @@ class Options(BaseOptions):
         """The addresses of all who get it, each once."""
         everybody = (*self.to, *self.cc, *self.bcc)
         return list({each.lower(): each for text in everybody for each in addresses_of(text)}.values())
+
+    def peers(self) -> Iterable[Peer]:
+        """The mail server."""
+        return [Peer(self.server.host, self.server.number)]
 
     @model_validator(mode='after')
     def _says_something(self) -> Options:

@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, InstanceOf, ValidationInfo, field_validator
 
-from wazo_busd.api import BaseOptions, ChatText, Destination, Text
+from wazo_busd.api import BaseOptions, ChatText, Destination, Peer, Text
 
 from .service import Service
 
@@ -55,6 +56,10 @@ class Options(BaseOptions):
     title: ChatText | None = None
     text: ChatText
     severity: Literal['info', 'success', 'warning', 'failure'] = 'info'
+
+    def peers(self) -> Iterable[Peer]:
+        """The servers of those services that say where they are."""
+        return [each.peer for each in self.to if each.peer is not None]
 
     @field_validator('text')
     @classmethod

@@ -6,15 +6,16 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 from apprise import Apprise, AppriseAsset
 
-from wazo_busd.api import Destination, Permanent, Retry, escape
+from wazo_busd.api import Destination, Peer, Permanent, Retry, escape
 
 _ASSET = AppriseAsset(app_id='Wazo', app_desc='Wazo', app_url='', image_url_mask='', image_path_mask='')
 """Who messages are from. Pictures would be fetched from a host that nobody here has asked for."""
@@ -107,6 +108,27 @@ class Service:
         """How it reads the title: as a part of the text, or as letters."""
         is_part = self._service.title_maxlen <= 0 or self._reads_markdown or self._has_dialect
         return self.destination if is_part else Destination.CHAT
+
+    @property
+    def peer(self) -> Peer | None:
+        """The server; `None` where apprise does not say which it is.
+
+        What it calls the host is an account or a token with many services, so that is believed only where its own form
+        of the URL has a host.
+        """
+        fixed = str(getattr(self._service, 'notify_url', '') or '')
+        if fixed.startswith('https://') and not set(fixed.partition('://')[2].partition('/')[0]) & set('{}%'):
+            parts = urlsplit(fixed)
+            return Peer(parts.hostname, parts.port or 443) if parts.hostname else None
+        forms = [str(each) for each in getattr(self._service, 'templates', ())]
+        host = str(getattr(self._service, 'host', '') or '')
+        if not host or not any(re.search(r'(://|@)\{host\}', each) for each in forms):
+            return None
+        host = str(getattr(self._service, 'smtp_host', '') or host)
+        port = getattr(self._service, 'port', None)
+        if not port and hasattr(sys.modules[type(self._service).__module__], 'requests'):
+            port = 443 if getattr(self._service, 'secure', False) else 80
+        return Peer(host, port) if port else None
 
     def send(self, title: str, text: str, severity: str, conceal: Conceal) -> None:
         """Send a message; it blocks until the service has accepted it.

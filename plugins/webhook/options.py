@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from wazo_busd.api import BaseOptions, Duration, Guard, HeaderText, JsonText, Network, PlainText, UrlText
+from wazo_busd.api import BaseOptions, Duration, Guard, HeaderText, JsonText, Network, Peer, PlainText, UrlText
 
 from .signature import HEADER
 
@@ -168,6 +168,13 @@ class Options(BaseOptions):
         """How long a request waits for others, and for its answer."""
         return self.answer_within + (self.batch.within if self.batch else 0.0)
 
+    def peers(self) -> Iterable[Peer]:
+        """The proxy if there is one, else the server, where a template does not decide which it is."""
+        if self.proxy is not None:
+            return [_peer(_split(self.proxy), None)]
+        parts = _fixed(self.url)
+        return [] if parts is None else [_peer(parts, self.allow_networks)]
+
     @field_validator('url')
     @classmethod
     def _http(cls, value: UrlText) -> UrlText:
@@ -254,3 +261,8 @@ def _split(url: str) -> SplitResult:
     if not is_one:
         raise _mistake('expected a URL that begins with https:// or http://', 'as in https://crm.example.org/hook')
     return parts
+
+
+def _peer(parts: SplitResult, allow_networks: tuple[Network, ...] | None) -> Peer:
+    port = parts.port or (443 if parts.scheme == 'https' else 80)
+    return Peer(parts.hostname or '', port, allow_networks)

@@ -232,7 +232,7 @@ def test_a_broken_plugin_is_told_and_its_words_only_on_the_socket(site: Site) ->
         code, said = site.type('status')
         ready, reasons = site.page('/ready')
 
-    assert (code, said.splitlines()[-1], ready) == (1, 'bad: broken. next: wazo-busd check', 503)
+    assert (code, said.splitlines()[-1], ready) == (1, f'bad: broken. next: wazo-busd check -c {site.config}', 503)
     assert ['nowhere' in text for text in (said, str(reasons))] == [True, False]
 
 
@@ -298,7 +298,12 @@ async def test_the_events_of_a_paused_handler_gather_and_are_handled_in_order(
         # Then nothing is handled until it is resumed, and then all of it in order
         resumed = site.last('resume', 'note')[0]
         await asyncio.to_thread(eventually_sync, lambda: len(site.lines()) == 30)
-        assert (paused, shown, ready, before) == (0, (1, 'note: paused. next: wazo-busd resume note'), 503, ['0'])
+        assert (paused, shown, ready, before) == (
+            0,
+            (1, f'note: paused. next: wazo-busd resume -c {site.config} note'),
+            503,
+            ['0'],
+        )
         assert (resumed, site.lines()) == (0, [str(number) for number in range(30)])
         assert daemon.stop() == 0
 

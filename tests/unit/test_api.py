@@ -36,6 +36,7 @@ WORDS = {
     'Outcome',
     'Panel',
     'Panels',
+    'Peer',
     'Permanent',
     'PlainText',
     'Preview',

@@ -105,6 +105,8 @@ class FrameCutter:
         """Code and text of the broker's `connection.close`; aiormq does not tell them if it comes while connecting."""
         self.is_blocked = False
         """Whether the broker, in a memory or disk alarm, reads nothing from this connection (connection.blocked)."""
+        self.block_reason = ''
+        """Why, as the broker says it: `low on memory`, `low on disk`."""
 
     def tap(self, channel: int, consumer_tag: str, sink: Sink) -> None:
         """From now on cut out the deliveries to a consumer.
@@ -299,6 +301,8 @@ class FrameCutter:
             self.close_reason = (code, text.decode('utf-8', 'replace'))
         elif method == _CONNECTION_BLOCKED:
             self.is_blocked = True
+            text = data[position + 12 : position + 12 + data[position + 11]] if size >= 5 else b''
+            self.block_reason = text.decode('utf-8', 'replace')
         elif method == _CONNECTION_UNBLOCKED:
             self.is_blocked = False
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import click
 
-from wazo_busd.cli.options import DEFAULT_CONFIG, EXIT_CONFIGURATION, print_problems
+from wazo_busd.cli.options import DEFAULT_CONFIG, EXIT_CONFIGURATION, command, print_problems
 from wazo_busd.config import Configuration, load
 from wazo_busd.text import escape
 
@@ -25,6 +25,7 @@ EXIT_AWAY = 3
 """The exit code where the daemon does not run, or cannot be reached."""
 
 _PATIENCE_SECONDS = 10.0
+_LOG = 'journalctl -u wazo-busd -n 50'
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +57,15 @@ class Unanswered(Exception):
 
     Args:
         text: why.
-        following: the next command to type.
-        is_away: whether it does not run.
+        cure: what to type.
+        runs: whether it runs; `None` where that cannot be known.
     """
 
-    def __init__(self, text: str, following: str, *, is_away: bool = False) -> None:
+    def __init__(self, text: str, cure: str, *, runs: bool | None) -> None:
         super().__init__(text)
         self.text = text
-        self.following = following
-        self.is_away = is_away
+        self.cure = cure
+        self.runs = runs
 
 
 def ask(
@@ -84,13 +85,11 @@ def ask(
     try:
         return answer(configuration, config, page, method=method, body=body, patience_seconds=patience_seconds)
     except Unanswered as error:
-        if error.is_away and configuration.problems:
+        if error.runs is False and configuration.problems:
             print_problems(configuration.problems)
-            click.echo(
-                f'the daemon does not run. next: {shlex.join(["wazo-busd", "check", "-c", str(config)])}', err=True
-            )
+            click.echo(f'the daemon does not run. next: {command("check", config)}', err=True)
             sys.exit(EXIT_CONFIGURATION)
-        click.echo(escape(f'error: {error.text}. next: {error.following}'), err=True)
+        click.echo(escape(f'error: {error.text}. next: {error.cure}'), err=True)
         sys.exit(EXIT_AWAY)
 
 
@@ -118,8 +117,8 @@ def answer(
     """
     path = configuration.config.http.control_socket
     if path is None:
-        following = 'take http: {socket: off} out, and restart the daemon'
-        raise Unanswered('the daemon cannot be asked: http.socket is off', following)
+        cure = 'take http: {socket: off} out, and restart the daemon'
+        raise Unanswered('the daemon cannot be asked: http.socket is off', cure, runs=None)
     status, said = _exchange(path, config, method, page, body, patience_seconds)
     if page == '/metrics':
         return Answer(status, said.decode('utf-8', 'replace'))
@@ -127,7 +126,7 @@ def answer(
         return Answer(status, json.loads(said))
     except ValueError:
         text = f'the daemon at {path} has another version: it does not know {page}'
-        raise Unanswered(text, 'systemctl restart wazo-busd') from None
+        raise Unanswered(text, 'systemctl restart wazo-busd', runs=True) from None
 
 
 def _exchange(
@@ -139,18 +138,16 @@ def _exchange(
         said = connection.getresponse()
         return said.status, said.read()
     except (FileNotFoundError, ConnectionRefusedError):
-        by_hand = shlex.join(['wazo-busd', 'run', '-c', str(config)])
-        start = 'systemctl start wazo-busd' if config == DEFAULT_CONFIG else by_hand
-        text = f'the daemon does not run: nobody answers at {path}'
-        raise Unanswered(text, start, is_away=True) from None
+        start = 'systemctl start wazo-busd' if config == DEFAULT_CONFIG else command('run', config)
+        raise Unanswered(f'the daemon does not run: nobody answers at {path}', start, runs=False) from None
     except PermissionError:
         group = _group(path)
         text = f'you may not open {path}: it is for the group {group}'
-        following = f'sudo usermod -aG {shlex.quote(group)} {shlex.quote(getpass.getuser())}, then log in again'
-        raise Unanswered(text, following) from None
+        cure = f'sudo usermod -aG {shlex.quote(group)} {shlex.quote(getpass.getuser())}, then log in again'
+        raise Unanswered(text, cure, runs=None) from None
     except (OSError, http.client.HTTPException) as error:
         reason = 'within 10 s' if isinstance(error, TimeoutError) else f'to the end: {type(error).__name__}'
-        raise Unanswered(f'the daemon at {path} does not answer {reason}', 'journalctl -u wazo-busd -n 50') from None
+        raise Unanswered(f'the daemon at {path} does not answer {reason}', _LOG, runs=True) from None
     finally:
         connection.close()
 

@@ -16,6 +16,7 @@ _MODULES = {
     'dead': 'dead',
     'demo': 'demo',
     'docs': 'docs',
+    'doctor': 'doctor',
     'emit': 'emit',
     'events': 'events',
     'explain': 'explain',

@@ -96,7 +96,7 @@ def handlers(path: Path, output: str) -> None:
     try:
         running = answer(configuration, path, '/status').value
     except Unanswered as error:
-        running, remark = None, f'{error.text}. next: {error.following}'
+        running, remark = None, f'{error.text}. next: {error.cure}'
     else:
         remark = _leftover(running, configuration)
     amiss = {each.handler: each.message for each in [*problems, *names.failures]}

@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +16,12 @@ import click
 from wazo_busd.codec import encode
 from wazo_busd.errors import Problem, in_order
 from wazo_busd.text import escape
+
+_OURS = re.compile(
+    r'\bwazo-busd (check|dead \w+|doctor|emit|pause|reload|resume|run|status|tail)\b(?! -c)'
+    r'|\bsystemctl start wazo-busd\b'
+)
+"""Our commands that read a configuration; systemd's daemon reads the usual one."""
 
 F = TypeVar('F', bound=Callable[..., Any])
 
@@ -36,6 +44,28 @@ def config_option(function: F) -> F:
         metavar='FILE',
         help='The main configuration file; conf.d beside it is read too.',
     )(function)
+
+
+def command(name: str, path: Path) -> str:
+    """A command for a person to type, with the configuration that this one was given, if it is not the usual one.
+
+    Args:
+        name: the command and what stands behind it.
+        path: the main configuration file.
+    """
+    return f'wazo-busd {name}' + ('' if path == DEFAULT_CONFIG else f' -c {shlex.quote(str(path))}')
+
+
+def with_config(cure: str, path: Path) -> str:
+    """What to type, for a configuration that is not the usual one: each of our commands in it names that.
+
+    Args:
+        cure: what to type, as for the usual one.
+        path: the main configuration file.
+    """
+    if path == DEFAULT_CONFIG:
+        return cure
+    return _OURS.sub(lambda match: command(match[1] or 'run', path), cure)
 
 
 def print_problems(problems: Sequence[Problem], kind: str = 'error') -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from wazo_busd.cli.asking import ask
-from wazo_busd.cli.options import as_json, config_option, output_option
+from wazo_busd.cli.options import DEFAULT_CONFIG, as_json, config_option, output_option, with_config
 from wazo_busd.text import escape
 
 _COLUMNS = ('handler', 'plugin', 'state', 'in hand', 'received', 'done', 'retries', 'dead', 'mean', 'p95')
@@ -51,16 +51,17 @@ def status(path: Path, output: str) -> None:
     if output == 'json':
         click.echo(as_json(found))
     else:
-        for line in lines(found, colour=sys.stdout.isatty() and not os.environ.get('NO_COLOR')):
+        for line in lines(found, path, colour=sys.stdout.isatty() and not os.environ.get('NO_COLOR')):
             click.echo(line)
     sys.exit(1 if _is_amiss(found) else 0)
 
 
-def lines(found: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
+def lines(found: Mapping[str, Any], path: Path = DEFAULT_CONFIG, *, colour: bool) -> Iterator[str]:
     """The status for a person.
 
     Args:
         found: the status, as the daemon tells it.
+        path: the main configuration file, for what is to be typed.
         colour: whether states are coloured.
     """
     since = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(found['since']))
@@ -83,7 +84,7 @@ def lines(found: Mapping[str, Any], *, colour: bool) -> Iterator[str]:
         if each is not None and each['last_error']:
             yield escape(f'  last error: {each["last_error"]}')
     yield ''
-    yield escape(_end(found))
+    yield escape(with_config(_end(found), path))
 
 
 def _row(each: Mapping[str, Any]) -> tuple[str, ...]:

@@ -57,7 +57,7 @@ def top(path: Path, output: str, once: bool) -> None:
         else:
             _watch(daemon)
     except Unanswered as error:
-        click.echo(escape(f'error: {error.text}. next: {error.following}'), err=True)
+        click.echo(escape(f'error: {error.text}. next: {error.cure}'), err=True)
         sys.exit(EXIT_AWAY)
 
 
@@ -117,7 +117,7 @@ def _watch(daemon: Daemon) -> None:
     try:
         view.history.add(daemon.snapshot())
     except Unanswered as error:
-        if not error.is_away:
+        if error.runs is not False:
             raise
         view.history.away = _gone(error)
     view.settle()
@@ -163,7 +163,7 @@ def _hear(view: View, snapshots: Snapshots) -> None:
 
 
 def _gone(error: Unanswered) -> str:
-    return f'{error.text}. next: {error.following}'
+    return f'{error.text}. next: {error.cure}'
 
 
 def _grant(wish: Wish, view: View, screen: Screen, daemon: Daemon) -> None:

@@ -45,7 +45,7 @@ class Daemon:
             return take(self._ask)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             text = f'the daemon says something else than expected, as of another version: {type(error).__name__}'
-            raise Unanswered(text, 'systemctl restart wazo-busd') from None
+            raise Unanswered(text, 'systemctl restart wazo-busd', runs=True) from None
 
     def do(self, deed: str) -> str:
         """Let it do something; what is wrong, `''` if nothing is.

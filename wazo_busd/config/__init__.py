@@ -2,7 +2,7 @@
 # SPDX-FileCopyrightText: The wazo-busd Authors
 """The configuration: read, merged, checked, with every mistake named by file and line."""
 
-from wazo_busd.config.document import Document, quoted
+from wazo_busd.config.document import Document, dotted, is_secret, quoted
 from wazo_busd.config.explain import explain
 from wazo_busd.config.load import Configuration, load
 from wazo_busd.config.model import (
@@ -36,7 +36,9 @@ __all__ = [
     'Size',
     'ThrottleConfig',
     'TlsConfig',
+    'dotted',
     'explain',
+    'is_secret',
     'load',
     'near',
     'parse_duration',

@@ -561,6 +561,11 @@ def test_a_connection_that_the_broker_reads_nothing_from_is_known(
     assert hear(b''.join(said), cut).cutter.is_blocked == is_blocked
 
 
+@pytest.mark.parametrize('said', ['low on memory', 'low on disk', ''])
+def test_why_it_reads_nothing_is_known_as_the_broker_says_it(said: str) -> None:
+    assert hear(on(0, [Connection.Blocked(said)]), []).cutter.block_reason == said
+
+
 def test_a_connection_is_blocked_by_no_frame_of_a_channel() -> None:
     payload = BLOCKED[7:-1]
 

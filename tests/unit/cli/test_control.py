@@ -89,11 +89,11 @@ def test_for_programs_it_is_json(shell: Shell, daemon: FakeDaemon) -> None:
 @pytest.mark.parametrize(
     ('state', 'why', 'last'),
     [
-        (State.BROKEN, 'SyntaxError', 'crm: broken. next: wazo-busd check'),
+        (State.BROKEN, 'SyntaxError', 'crm: broken. next: wazo-busd check -c CONFIG'),
         (State.REFUSED, 'it differs; rabbitmqctl it', 'crm: refused. next: rabbitmqctl it'),
         (State.REFUSED, 'it differs', 'crm: refused. next: journalctl -u wazo-busd -n 50'),
-        (State.STOPPED, 'stopped: no', 'crm: stopped. next: mend that, then: wazo-busd reload'),
-        (State.PAUSED, 'by a person', 'crm: paused. next: wazo-busd resume crm'),
+        (State.STOPPED, 'stopped: no', 'crm: stopped. next: mend that, then: wazo-busd reload -c CONFIG'),
+        (State.PAUSED, 'by a person', 'crm: paused. next: wazo-busd resume -c CONFIG crm'),
         (State.RESTING, 'out', 'crm: resting. next: journalctl -u wazo-busd -n 50'),
         (State.STARTING, 'OSError', 'crm: starting. next: journalctl -u wazo-busd -n 50'),
         (State.WAITING, '', 'crm: waiting. next: journalctl -u wazo-busd -n 50'),
@@ -105,7 +105,13 @@ def test_a_handler_that_is_not_well_is_a_problem_and_the_last_line_says_what_to_
     daemon.said = daemon_status(handler_status(state, why), handler_status(name='fax'))
     code, said, _ = run(shell, 'status')
 
-    assert (code, said.splitlines()[-1]) == (1, last)
+    assert (code, said.splitlines()[-1]) == (1, last.replace('CONFIG', str(shell.config)))
+
+
+def test_what_is_to_be_typed_names_no_configuration_where_it_is_the_usual_one() -> None:
+    *_, last = lines(daemon_status(handler_status(State.PAUSED)).plain(in_full=True), colour=False)
+
+    assert last == 'crm: paused. next: wazo-busd resume crm'
 
 
 def test_the_reason_stands_below_the_handler(shell: Shell, daemon: FakeDaemon) -> None:
@@ -127,7 +133,10 @@ def test_dead_letters_are_shown_and_no_problem_of_the_daemon(shell: Shell, daemo
     daemon.said = daemon_status(handler_status(counts=counts))
     code, said, _ = run(shell, 'status')
 
-    assert (code, said.splitlines()[-1].partition('next: ')[2]) == (0, 'wazo-busd dead list')
+    assert (code, said.splitlines()[-1].partition('next: ')[2]) == (
+        0,
+        f'wazo-busd dead list -c {shell.config}',
+    )
     assert 'last error: ValueError' in said
 
 
@@ -165,7 +174,7 @@ def test_there_is_colour_only_on_a_terminal_and_where_it_is_wanted(
 ) -> None:
     wanted: list[bool] = []
 
-    def note(found: Any, *, colour: bool) -> list[str]:
+    def note(found: Any, path: Path, *, colour: bool) -> list[str]:
         wanted.append(colour)
         return []
 
