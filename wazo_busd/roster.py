@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from traceback import TracebackException
 from typing import Any
 
@@ -60,6 +60,17 @@ def call(configuration: Configuration) -> Roster:
         if config.enabled:
             _enlist(roster, loader, name, config, configuration)
     return roster
+
+
+def alone(configuration: Configuration, name: str) -> Roster:
+    """Load the plugin of one handler, be it one that is switched off, and check its options; no other is imported.
+
+    Args:
+        configuration: what the files say; its own problems are not repeated.
+        name: the name of the handler, which is configured.
+    """
+    only = {name: configuration.config.handlers[name].model_copy(update={'enabled': True})}
+    return call(replace(configuration, config=configuration.config.model_copy(update={'handlers': only})))
 
 
 def _enlist(roster: Roster, loader: Loader, name: str, config: HandlerConfig, configuration: Configuration) -> None:

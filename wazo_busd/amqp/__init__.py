@@ -10,6 +10,11 @@ from wazo_busd.amqp.ear import Ear, Heard, heard
 from wazo_busd.amqp.examination import Depth, Examination
 from wazo_busd.amqp.frames import Cut
 from wazo_busd.amqp.ledger import Ledger
+from wazo_busd.amqp.place import Found, Place, found, places
+from wazo_busd.amqp.playback import Playback
+from wazo_busd.amqp.properties import WireProperties
+from wazo_busd.amqp.queues import Queues
+from wazo_busd.amqp.relocation import Relocation
 from wazo_busd.amqp.upstream import publish_upstream
 
 __all__ = [
@@ -22,11 +27,19 @@ __all__ = [
     'Depth',
     'Ear',
     'Examination',
+    'Found',
     'Heard',
     'Ledger',
+    'Place',
+    'Playback',
+    'Queues',
+    'Relocation',
     'Unreachable',
+    'WireProperties',
+    'found',
     'heard',
     'look_for_alarm',
     'permissions',
+    'places',
     'publish_upstream',
 ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import structlog
 
-from wazo_busd.amqp.copy import NUMBER, NoCopy, Original, original
+from wazo_busd.amqp.copy import MOVED, NUMBER, NoCopy, Original, original
 from wazo_busd.amqp.frames import KEPT_OF_OVERSIZE, Cut
 from wazo_busd.amqp.properties import WireProperties
 from wazo_busd.delivery import Acknowledger, Delivery
@@ -60,10 +60,11 @@ def returned(cut: Cut, acknowledger: Acknowledger, now: float, max_body_size: in
     except (NoCopy, Undecodable) as error:
         log.warning('no_copy_returned', routing_key=repr(cut.routing_key), error=str(error))
         return first_hand(cut, acknowledger, now, max_body_size), None
-    return _of_copy(cut, made_of, acknowledger, now), properties.headers.get(NUMBER)
+    is_first = properties.headers.get(MOVED) is True and not made_of.history.attempts
+    return _of_copy(cut, made_of, acknowledger, now, is_first=is_first), properties.headers.get(NUMBER)
 
 
-def _of_copy(cut: Cut, made_of: Original, acknowledger: Acknowledger, now: float) -> Delivery:
+def _of_copy(cut: Cut, made_of: Original, acknowledger: Acknowledger, now: float, *, is_first: bool) -> Delivery:
     """The event that a copy was made of, as if it came the way it came at first."""
     return Delivery(
         cut.tag,
@@ -75,7 +76,7 @@ def _of_copy(cut: Cut, made_of: Original, acknowledger: Acknowledger, now: float
         redelivered=cut.redelivered,
         received_at=now,
         acknowledger=acknowledger,
-        history=made_of.history,
+        history=None if is_first else made_of.history,
     )
 
 

@@ -45,6 +45,9 @@ _PERSISTENT = 2
 NUMBER = 'busd-copy'
 """The header that tells a copy that was published twice, over a lost connection, from two copies."""
 
+MOVED = 'busd-moved'
+"""The header of a copy that was only moved from one queue to another: its event comes for the first time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Copy:
@@ -256,20 +259,20 @@ def _readable(delivery: Delivery) -> dict[str, Any] | None:
     """The original properties as a table for people; none if they are malformed or too large."""
     try:
         if isinstance(delivery.properties, WireProperties):
-            table = _encodable(delivery.properties.decoded)
+            table = encodable(delivery.properties.decoded)
         else:
-            table = _encodable({'headers': delivery.properties.headers})
+            table = encodable({'headers': delivery.properties.headers})
         return table if len(encode.field_table(table)) <= _HEADERS_LIMIT else None
     except Exception:  # noqa: BLE001 — whatever they are, the letter is written; Undecodable is the usual one
         return None
 
 
-def _encodable(value: Any) -> Any:
-    """`value` in the types that can be encoded into a table."""
+def encodable(value: Any) -> Any:
+    """`value`, which was decoded from a table, in the types that can be encoded into one."""
     if isinstance(value, Mapping):
-        return {_utf_8(str(key)): _encodable(child) for key, child in value.items()}
+        return {_utf_8(str(key)): encodable(child) for key, child in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_encodable(child) for child in value]
+        return [encodable(child) for child in value]
     if isinstance(value, bytes):
         return bytearray(value)
     if isinstance(value, str):

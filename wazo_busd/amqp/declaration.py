@@ -15,7 +15,7 @@ from aiormq.abc import AbstractChannel
 
 from wazo_busd.amqp.connection import Link, close_channel, permissions
 from wazo_busd.amqp.ledger import Ledger
-from wazo_busd.config import BusConfig
+from wazo_busd.config import HANDLER_NAME, BusConfig
 from wazo_busd.errors import BusError
 from wazo_busd.topology import DELAY_HEADER, UPSTREAMS, Exchange, HandlerQueue, Hub, Queue, Upstream
 
@@ -32,10 +32,11 @@ REFUSALS = (
 _INEQUIVALENT = re.compile(r"inequivalent arg '([^']+)'.*received (.+?) but current is (.+)$")
 _VALUE = re.compile(r"^(?:the value )?'(.*?)'(?: of type '\w+')?$")
 _IS_CLASSIC = re.compile(r"inequivalent arg 'x-queue-type'.*current is 'classic'")
+_IS_QUORUM = re.compile(r"inequivalent arg 'x-queue-type'.*current is 'quorum'")
 
 
 class StaysClassic(BusError):
-    """Raised when a queue is there as a classic one: declared again on another channel, it is taken as it is."""
+    """Raised when a queue is there as a classic one, or no more: declared again on another channel, it is taken so."""
 
 
 class QueueGone(BusError):
@@ -114,7 +115,7 @@ class Declarer:
 
         Raises:
             QueueGone: the handler's queue was there before, and is not; told once.
-            StaysClassic: one of them is there as a classic queue.
+            StaysClassic: one of them is there as a classic queue, or is no longer.
             BusError: the broker refuses one of them.
         """
         await self._look_for(channel, wanted.queue)
@@ -187,6 +188,10 @@ class Declarer:
             if queue.is_quorum and _IS_CLASSIC.search(str(error)):
                 self._stay_classic(queue.name)
                 raise StaysClassic(f'the queue {queue.name} is a classic one') from None
+            if queue.name in self._classic and _IS_QUORUM.search(str(error)):
+                # Somebody has made it anew meanwhile.
+                self._classic.discard(queue.name)
+                raise StaysClassic(f'the queue {queue.name} is a classic one no more') from None
             raise self.explained(error, f'the queue {queue.name}') from None
         return queue, declared.message_count or 0
 
@@ -215,7 +220,7 @@ class Declarer:
             'queue_is_classic',
             queue=name,
             effect='it loses events when the broker crashes',
-            hint=f'when it is empty: {self._removal(f"the queue {name}")}',
+            hint=self._recreation(name) or f'when it is empty: {self._removal(f"the queue {name}")}',
         )
 
     async def _bind_upstream(self, link: Link, upstream: Upstream) -> None:
@@ -280,9 +285,17 @@ class Declarer:
                 wanted, found = match.groups()[1:]
             return BusError(
                 f'{what} exists with another {match[1]}: it has {found}, the configuration says {wanted}',
-                f'put the old value back, or delete what exists: {self._removal(what)}',
+                f'put the old value back, or {self._recreation(what) or f"delete what exists: {self._removal(what)}"}',
             )
         return BusError(f'the broker refuses {what}: {text}', 'journalctl -u rabbitmq-server -n 50')
+
+    def _recreation(self, what: str) -> str:
+        """How a handler's queue is made anew; `''` if it is none."""
+        name = what.rpartition(' ')[2]
+        handler = self.hub.handler_of(name).removesuffix('.dead')
+        if what.startswith('the exchange') or name == handler or not HANDLER_NAME.fullmatch(handler):
+            return ''
+        return f'make it anew, with its events, while it is not consumed: wazo-busd queue recreate {handler}'
 
     def _removal(self, what: str) -> str:
         name = what.rpartition(' ')[2]

@@ -50,11 +50,13 @@ class Heard(NamedTuple):
         event: the event; without a name and data where it cannot be read.
         error: why it cannot be read; `''` where it can.
         size: bytes of its body.
+        properties: flags and property list of its content header, as they came.
     """
 
     event: Event
     error: str
     size: int
+    properties: bytes = b''
 
 
 class Ear:
@@ -235,8 +237,8 @@ def heard(cut: Cut, received_at: float, limits: Limits) -> Heard:
         )
     except Undecodable as error:
         event = Event('', None, routing_key, exchange, body=body, received_at=received_at)
-        return Heard(event, str(error), cut.size)
-    return Heard(event, '', cut.size)
+        return Heard(event, str(error), cut.size, cut.properties)
+    return Heard(event, '', cut.size, cut.properties)
 
 
 def _set(event: asyncio.Event, _: object) -> None:

@@ -45,7 +45,7 @@ async def publish_upstream(
         ) from None
     except aiormq.exceptions.ChannelAccessRefused:
         raise BusError(
-            f'the user {config.username!r} may not publish on {exchange!r}', _permissions(config, exchange)
+            f'the user {config.username!r} may not publish on {exchange!r}', permissions_of(config, exchange)
         ) from None
     except TimeoutError:
         raise BusError(
@@ -73,7 +73,7 @@ async def _publish(link: Link, exchange: str, routing_key: str, body: bytes, hea
     await target.publish(message, routing_key, mandatory=False)
 
 
-def _permissions(config: BusConfig, exchange: str) -> str:
+def permissions_of(config: BusConfig, exchange: str) -> str:
     """The command that lets a user run the daemon and publish on an exchange."""
     own = f'^{config.namespace}([.].*)?$'
     both = '|'.join(

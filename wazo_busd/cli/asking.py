@@ -152,6 +152,20 @@ def _exchange(
         connection.close()
 
 
+def in_hand(configuration: Configuration, handler: str) -> int:
+    """How many events the running daemon has in hand of a handler; 0 if it does not run, or cannot be asked.
+
+    Args:
+        configuration: says where its socket is.
+        handler: the name of the handler.
+    """
+    try:
+        handlers = answer(configuration, DEFAULT_CONFIG, '/status').value['handlers']
+    except Unanswered:
+        return 0
+    return sum(each['in_hand'] for each in handlers if each['handler'] == handler)
+
+
 def _group(path: Path) -> str:
     """The name of the group that may open the socket."""
     try:

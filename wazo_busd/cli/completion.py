@@ -24,6 +24,7 @@ SUBCOMMANDS = {
     'docs': ('asyncapi', 'events'),
     'journal': ('export',),
     'plugin': ('check', 'list', 'new'),
+    'queue': ('delete', 'list', 'purge', 'recreate'),
 }
 """Of the commands that have commands of their own."""
 

@@ -2,8 +2,8 @@
 # SPDX-FileCopyrightText: The wazo-busd Authors
 """`wazo-busd journal`: writes what a journal keeps for other programs.
 
-It knows no plugin: the class of a plugin that keeps records has `read`, an asynchronous generator of them, and may have
-`read_file`, the same for a file. That of `journal` has both.
+It knows no plugin: the class of a plugin that keeps records may have `read_file`, an asynchronous generator of those of
+a file, beside `read`. That of `journal` has both.
 """
 
 from __future__ import annotations
@@ -11,23 +11,19 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
-from wazo_busd import roster
 from wazo_busd.cli.completion import handler_names
 from wazo_busd.cli.journal_form import FIELDS, cells, csv_line, json_line
+from wazo_busd.cli.journal_source import PLUGIN, Advice, fail, moment_of, name_of, records_of, told_of
 from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, print_problems
-from wazo_busd.config import Configuration, load, near, parse_duration
-from wazo_busd.handler import Handler
+from wazo_busd.config import load
 from wazo_busd.loader import Loader
-from wazo_busd.text import escape
 
-PLUGIN = 'journal'
+_ADVICE = Advice('wazo-busd journal export {}', 'wazo-busd journal export --file FILE, or name a handler')
 
 
 @click.group(short_help='Write what a journal keeps for other programs.')
@@ -76,15 +72,15 @@ def export(
         raise click.UsageError('--field is of --csv: JSON lines have all of them')
     if file is not None and handler is not None:
         raise click.UsageError('either HANDLER or --file')
-    selection = {'since': _moment('--since', since), 'until': _moment('--until', until), 'name': name}
-    records = _of_file(file, selection) if file is not None else _of_handler(load(path), handler, selection)
+    selection = {'since': moment_of('--since', since), 'until': moment_of('--until', until), 'name': name}
+    records = _of_file(file, selection) if file is not None else _of_handler(path, handler, selection)
     try:
         asyncio.run(_write(records, form, fields or FIELDS))
     except BrokenPipeError:
         # Whoever reads has enough, as `head` has.
         raise
     except (OSError, ValueError) as error:
-        _fail(*_told(error))
+        fail(*told_of(error))
 
 
 async def _write(records: AsyncIterator[Mapping[str, Any]], form: str, fields: Sequence[str]) -> None:
@@ -105,78 +101,9 @@ def _of_file(file: Path, selection: Mapping[str, Any]) -> AsyncIterator[Mapping[
     return found
 
 
-def _of_handler(
-    configuration: Configuration, name: str | None, selection: Mapping[str, Any]
-) -> AsyncIterator[Mapping[str, Any]]:
+def _of_handler(path: Path, name: str | None, selection: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
+    configuration = load(path)
     if configuration.problems:
         print_problems(configuration.problems)
         sys.exit(EXIT_CONFIGURATION)
-    handler = _handler(configuration, name or _only(configuration))
-    read: Any = getattr(handler.plugin.factory, 'read', None)
-    if read is None:
-        _fail(f'{handler.name} uses the plugin {handler.plugin.name}, which keeps no records', _journals(configuration))
-    place = configuration.config.state_dir / 'handlers' / handler.name
-    found: AsyncIterator[Mapping[str, Any]] = read(handler.options, handler.name, place, **selection)
-    return found
-
-
-def _handler(configuration: Configuration, name: str) -> Handler:
-    """The handler of a name, be it one that rests; no other plugin is imported."""
-    handlers = configuration.config.handlers
-    if name not in handlers:
-        _fail(f'there is no handler {name!r}', near(name, handlers) or _journals(configuration))
-    alone = {name: handlers[name].model_copy(update={'enabled': True})}
-    found = roster.call(replace(configuration, config=configuration.config.model_copy(update={'handlers': alone})))
-    problems = [each for each in (*found.problems, *found.failures) if each.handler == name]
-    if problems or name not in found.handlers:
-        print_problems(problems)
-        sys.exit(EXIT_CONFIGURATION)
-    return found.handlers[name]
-
-
-def _only(configuration: Configuration) -> str:
-    """The name of the only journal."""
-    names = _names(configuration)
-    if not names:
-        _fail('no handler uses the plugin journal', 'wazo-busd journal export --file FILE, or name a handler')
-    if len(names) > 1:
-        _fail(f'there is more than one journal: {", ".join(names)}', f'wazo-busd journal export {names[0]}')
-    return names[0]
-
-
-def _names(configuration: Configuration) -> list[str]:
-    return [name for name, each in configuration.config.handlers.items() if each.plugin == PLUGIN]
-
-
-def _journals(configuration: Configuration) -> str:
-    names = _names(configuration)
-    return f'wazo-busd journal export {names[0]}' if names else 'wazo-busd check'
-
-
-def _moment(option: str, text: str | None) -> datetime | None:
-    """A point in time: how long ago, or in ISO 8601, in local time unless it says another zone."""
-    if text is None:
-        return None
-    try:
-        return datetime.now().astimezone() - timedelta(seconds=parse_duration(text))
-    except (ValueError, OverflowError):
-        pass
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except (ValueError, OverflowError):
-        raise click.UsageError(
-            f'{option} {text}: expected how long ago, as in 7d, or a time, as in 2026-03-01'
-        ) from None
-
-
-def _told(error: Exception) -> tuple[str, str]:
-    """What an error says, and what to type next."""
-    text, _, cure = str(error).partition('. next: ')
-    if isinstance(error, OSError) and error.filename is not None:
-        return f'{error.filename} cannot be read: {error.strerror}', f'ls -l {error.filename}'
-    return text, cure or 'wazo-busd check'
-
-
-def _fail(text: str, cure: str) -> NoReturn:
-    click.echo(escape(f'error: {text}. next: {cure}'), err=True)
-    sys.exit(1)
+    return records_of(configuration, name or name_of(configuration, _ADVICE), selection, _ADVICE)

@@ -79,6 +79,16 @@ def plural(number: int, noun: str) -> str:
     return f'{number} {noun}' if number == 1 else f'{number} {noun}s'
 
 
+def size(count: int) -> str:
+    """`900 B`, `1.3 MiB`: so many bytes, for people."""
+    value, unit = float(count), 'B'
+    for unit in ('B', 'KiB', 'MiB', 'GiB'):
+        if value < 1024 or unit == 'GiB':
+            break
+        value /= 1024
+    return f'{value:.0f} {unit}' if unit == 'B' else f'{value:.1f} {unit}'
+
+
 def output_option(function: F) -> F:
     """Add `-o text|json`."""
     return click.option(

@@ -11,33 +11,41 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 
-from wazo_busd import logs, roster
+from wazo_busd import roster
 from wazo_busd.advice import Advice
 from wazo_busd.amqp import Heard
 from wazo_busd.cli.completion import event_names
-from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, output_option, print_problems
+from wazo_busd.cli.journal_source import Advice as JournalAdvice
+from wazo_busd.cli.journal_source import moment_of, name_of, records_of
+from wazo_busd.cli.listening import configuration_of, misconfigured, seconds_of, selection_of, selection_options
+from wazo_busd.cli.options import config_option, output_option
 from wazo_busd.cli.tail_line import LONGEST, Style, json_line, json_text, line
 from wazo_busd.cli.tail_mask import masked_text
 from wazo_busd.cli.tail_output import Form, write
+from wazo_busd.cli.tail_past import NoRecords, Past
 from wazo_busd.cli.tail_report import Report
-from wazo_busd.cli.tail_selection import Selection, hints
+from wazo_busd.cli.tail_selection import hints
 from wazo_busd.cli.tail_session import Session
-from wazo_busd.config import Configuration, load, parse_duration
-from wazo_busd.errors import BusError, Problem, UnknownEvent
+from wazo_busd.config import Configuration
+from wazo_busd.errors import BusError
 from wazo_busd.event import Event
 from wazo_busd.handler import Handler
-from wazo_busd.language import Expression
 from wazo_busd.text import escape
-from wazo_busd.texts import surroundings
 from wazo_busd.verdict import Ruling, verdict
 
 _WIDTH_SECONDS = 1.0
 """How often it is looked how wide the terminal is."""
+
+_ADVICE = JournalAdvice(
+    'wazo-busd tail --since 1h --journal {}',
+    'add a handler that keeps events, as in history: {plugin: journal, match: calls.#}, and wazo-busd reload',
+)
 
 _APART = (
     ('names_only', ('whole', 'handlers', 'report')),
@@ -50,9 +58,9 @@ _WRITTEN = {'names_only': '--names-only', 'whole': '--data', 'handlers': '--hand
 @click.argument('items', metavar='[PATTERN|NAME]...', nargs=-1, shell_complete=event_names)
 @config_option
 @output_option
-@click.option('--when', metavar='EXPRESSION', help='Only events of which this is true, as in when of a handler.')
-@click.option('-n', 'most', metavar='N', type=click.IntRange(min=1), help='End after so many events.')
-@click.option('--for', 'span', metavar='DURATION', help='End after that time, as in 30s.')
+@selection_options
+@click.option('--since', metavar='WHEN', help='First what a journal has since then, as in 2h or 2026-03-01T09:00.')
+@click.option('--journal', metavar='HANDLER', help='With --since: that of this handler, where there are several.')
 @click.option('--ami', is_flag=True, help='Show events of AMI too, which are hidden unless they are named.')
 @click.option('--names-only', is_flag=True, help='The name of each event, or its key if it has none, and nothing else.')
 @click.option('--data', 'whole', is_flag=True, help='All of the data, in JSON, however long.')
@@ -66,32 +74,39 @@ def tail(
     when: str | None,
     most: int | None,
     span: str | None,
+    since: str | None,
+    journal: str | None,
     ami: bool,
     **flags: bool,
 ) -> None:
     """Show live events from the bus itself, until Ctrl-C. The daemon need not run, and notices nothing of it.
 
     NAME is an event of the catalogue, on whatever key it comes; PATTERN is one of routing keys, as in match. None means
-    all. Events come on a queue of its own, which goes with it; nothing is taken away from anybody.
+    all. Events come on a queue of its own, which goes with it; nothing is taken away from anybody. With --since those
+    that a handler with the plugin journal has kept come first, and none comes twice.
 
     \b
     Examples:
       wazo-busd tail 'calls.#' --when "data.caller_id_number == '1001'"
       wazo-busd tail --report --for 30s
+      wazo-busd tail 'calls.#' --since 2h
     """
     _check(flags, output)
-    seconds = _seconds(span)
-    configuration = load(path)
-    if configuration.problems:
-        _misconfigured(configuration.problems, path)
-    # The libraries report a broker that is away in words of their own; the error says it, with the cure.
-    logs.configure('critical')
-    selection = _selection(items, when, configuration, ami=ami)
+    if journal is not None and since is None:
+        raise click.UsageError('--journal is of --since')
+    if since is not None and flags['report']:
+        raise click.UsageError('either --report or --since: it counts what comes')
+    first = moment_of('--since', since)
+    seconds = seconds_of(span)
+    configuration = configuration_of(path)
+    selection = selection_of(items, when, configuration, ami=ami)
     for hint in hints(items, Advice(configuration.document)):
         _tell(f'warning: {hint}')
     takers = _takers(configuration, path) if flags['handlers'] else None
     report = Report(masked_text if flags['mask'] else str) if flags['report'] else None
-    session = Session(configuration.config, selection, _form(output, flags, takers, report), most, _tell)
+    form = _form(output, flags, takers, report)
+    past = _past(configuration, journal, first) if first is not None else None
+    session = Session(configuration.config, selection, form, most, _tell, past=past)
     _run(session, seconds, report, output)
 
 
@@ -105,6 +120,8 @@ def _run(session: Session, seconds: float | None, report: Report | None, output:
     except BrokenPipeError:
         # Whoever reads has enough, as `head` has.
         return
+    except NoRecords as error:
+        _fail(str(error))
     except OSError as error:
         _fail(f'standard output cannot be written: {error.strerror or error}; df -h')
 
@@ -117,6 +134,12 @@ def _conclude(session: Session, report: Report | None, output: str) -> None:
     elif report is not None:
         write('\n'.join([*report.lines(session.seconds), '']).encode())
     _tell(session.summary)
+
+
+def _past(configuration: Configuration, journal: str | None, since: datetime) -> Past:
+    """What a journal of the configuration has since then; if there is none, say so and end."""
+    name = journal or name_of(configuration, _ADVICE)
+    return Past(name, records_of(configuration, name, {'since': since, 'until': None, 'name': None}, _ADVICE))
 
 
 def _check(flags: Mapping[str, bool], output: str) -> None:
@@ -134,42 +157,11 @@ def _check(flags: Mapping[str, bool], output: str) -> None:
             raise click.UsageError(f'either {_WRITTEN[one]} or -o json, which has name and data of each event')
 
 
-def _seconds(span: str | None) -> float | None:
-    if span is None:
-        return None
-    try:
-        seconds = parse_duration(span)
-    except ValueError as error:
-        raise click.UsageError(f'--for {span}: {error}') from None
-    if not seconds:
-        raise click.UsageError(f'--for {span}: expected more than nothing, as in 30s')
-    return seconds
-
-
-def _selection(items: Sequence[str], when: str | None, configuration: Configuration, *, ami: bool) -> Selection:
-    try:
-        return Selection(items, _expression(when), surroundings(configuration.config), ami=ami)
-    except UnknownEvent as error:
-        raise click.UsageError(escape(f'{error}; {error.hint}')) from None
-    except ValueError as error:
-        raise click.UsageError(escape(str(error))) from None
-
-
-def _expression(when: str | None) -> Expression | None:
-    if when is None:
-        return None
-    try:
-        return Expression(when)
-    except ValueError as error:
-        told = '; '.join([str(error), *getattr(error, '__notes__', ())])
-        raise click.UsageError(escape(f'--when: {told}')) from None
-
-
 def _takers(configuration: Configuration, path: Path) -> Callable[[Event], list[str]]:
     """What tells which handlers of the configuration take an event."""
     names = roster.call(configuration)
     if names.problems:
-        _misconfigured(names.problems, path)
+        misconfigured(names.problems, path)
     handlers = list(names.handlers.values())
     return lambda event: [told for handler in handlers if (told := _taken(handler, event))]
 
@@ -225,12 +217,6 @@ def _width() -> int:
 
 def _colour() -> bool:
     return sys.stdout.isatty() and not os.environ.get('NO_COLOR')
-
-
-def _misconfigured(problems: Sequence[Problem], path: Path) -> NoReturn:
-    print_problems(problems)
-    click.echo(escape(f'next: wazo-busd check -c {path}'), err=True)
-    sys.exit(EXIT_CONFIGURATION)
 
 
 def _tell(text: Any) -> None:

@@ -114,7 +114,7 @@ def json_line(heard: Heard, *, mask: bool, handlers: list[str] | None = None) ->
         'routing_key': masked_text(event.routing_key) if mask else event.routing_key,
         'exchange': event.exchange,
         # The name of the event is nobody's name.
-        'headers': _masked_headers(event.headers) if mask else event.headers,
+        'headers': masked_headers(event.headers) if mask else event.headers,
         'data': masked(event.data) if mask else event.data,
     }
     if heard.error:
@@ -193,7 +193,8 @@ def _shown(data: Any, style: Style) -> Any:
     return masked(data) if style.mask else data
 
 
-def _masked_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+def masked_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    """Headers with numbers and names of people hidden; the name of the event is nobody's."""
     kept = {key: headers[key] for key in ('name',) if key in headers}
     found: dict[str, Any] = {**masked({key: value for key, value in headers.items() if key not in kept}), **kept}
     return found

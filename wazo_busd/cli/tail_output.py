@@ -32,6 +32,7 @@ class Output:
         most: how many are enough; `None` for all.
         told: called with a sentence for the operator.
         ended: called, in this thread, when nothing more will be written.
+        sink: writes lines; to standard output if `None`.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Output:
         most: int | None,
         told: Callable[[str], None],
         ended: Callable[[], None],
+        sink: Callable[[bytes], None] | None = None,
     ) -> None:
         self._backlog = backlog
         self._limits = limits
@@ -52,6 +54,7 @@ class Output:
         self._most = most
         self._told = told
         self._ended = ended
+        self._sink = sink
         self.shown = 0
         """How many events were written, or counted."""
         self.skipped = 0
@@ -118,7 +121,7 @@ class Output:
                 break
         self.stuck = shown
         if lines:
-            write('\n'.join([*lines, '']).encode())
+            (self._sink or write)('\n'.join([*lines, '']).encode())
         self.shown += shown
         self.stuck = 0
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from wazo_busd import catalogue
 from wazo_busd.advice import Advice
 from wazo_busd.amqp import Cut, Heard
+from wazo_busd.event import Event
 from wazo_busd.language import Expression, Fault, Surroundings
 from wazo_busd.match import Match, is_name
 from wazo_busd.patterns import mistake, overlap
@@ -58,6 +59,12 @@ class Selection:
         shown = [cut for cut in cuts if not cut.routing_key.startswith(_AMI)]
         self.hidden += len(cuts) - len(shown)
         return shown
+
+    def hides(self, event: Event) -> bool:
+        """Whether an event is one of AMI that is not shown; it is counted."""
+        is_hidden = self.hides_ami and event.routing_key.encode().startswith(_AMI)
+        self.hidden += is_hidden
+        return is_hidden
 
     def has(self, heard: Heard) -> bool:
         """Whether an event is one of them."""

@@ -6,6 +6,7 @@ from wazo_busd.config.document import Document, dotted, is_secret, quoted
 from wazo_busd.config.explain import explain
 from wazo_busd.config.load import Configuration, load
 from wazo_busd.config.model import (
+    HANDLER_NAME,
     BusConfig,
     Config,
     HandlerConfig,
@@ -23,6 +24,7 @@ from wazo_busd.config.reader import read as read_file
 from wazo_busd.config.schema import near
 
 __all__ = [
+    'HANDLER_NAME',
     'BusConfig',
     'Config',
     'Configuration',

@@ -296,11 +296,19 @@ async def test_queues_of_any_kind_are_used_in_the_end(bench: Bench, kinds: dict[
     assert [declared[QUEUE]['x-queue-type'], declared[DEAD]['x-queue-type']] == [kinds['main'], kinds['dead']]
 
 
-async def test_a_classic_queue_is_told_with_the_command_that_removes_it(bench: Bench, log: StringIO) -> None:
+async def test_a_classic_queue_that_somebody_has_made_anew_is_used_as_the_configuration_says(bench: Bench) -> None:
+    await bench.refused(wanted('a'), having(dead='classic'))
+    await bench.declare(wanted('a'), having(dead='classic'))
+    await bench.refused(wanted('a'), having(dead='quorum'))
+
+    assert (await bench.declare(wanted('a'), having(dead='quorum'))).declared[DEAD]['x-queue-type'] == 'quorum'
+
+
+async def test_a_classic_queue_is_told_with_the_command_that_makes_it_anew(bench: Bench, log: StringIO) -> None:
     await bench.refused(wanted('a'), having(main='classic'))
 
     (line,) = log_lines(log, 'queue_is_classic')
-    assert (line['queue'], f"rabbitmqctl delete_queue -p '/' {QUEUE} " in line['hint']) == (QUEUE, True)
+    assert (line['queue'], line['hint'].endswith('wazo-busd queue recreate fax')) == (QUEUE, True)
 
 
 async def test_a_queue_that_should_be_classic_and_is_not_is_refused(bench: Bench) -> None:
@@ -349,12 +357,23 @@ async def test_what_differs_is_told_in_plain_words(bench: Bench, received: str, 
 
 
 @pytest.mark.parametrize('queue', [QUEUE, DEAD])
-async def test_the_queue_that_is_to_be_deleted_is_the_one_that_was_refused(bench: Bench, queue: str) -> None:
+async def test_a_queue_of_a_handler_that_is_refused_can_be_made_anew(bench: Bench, queue: str) -> None:
     refusal = aiormq.exceptions.ChannelPreconditionFailed(INEQUIVALENT.format(queue))
 
     error = await bench.refused(wanted('a'), refusing(('declare', queue), refusal))
 
-    assert error.cure.endswith(f"rabbitmqctl delete_queue -p '/' {queue} (with what is in it)")
+    assert error.cure.endswith(
+        'put the old value back, or make it anew, with its events, while it is not consumed: '
+        'wazo-busd queue recreate fax'
+    )
+
+
+def test_a_queue_that_is_no_handlers_is_deleted_by_hand() -> None:
+    refusal = aiormq.exceptions.ChannelPreconditionFailed(INEQUIVALENT.format('wazo-busd.retry.2s'))
+    config = BusConfig()
+    error = Declarer(config, Ledger(Path('/nowhere'), config)).explained(refusal, 'the queue wazo-busd.retry.2s')
+
+    assert error.cure.endswith("rabbitmqctl delete_queue -p '/' wazo-busd.retry.2s (with what is in it)")
 
 
 @pytest.mark.parametrize(

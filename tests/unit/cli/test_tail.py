@@ -255,8 +255,8 @@ def examples() -> list[str]:
     return re.findall(r'^ +wazo-busd (tail .*)$', tail.help or '', re.MULTILINE)
 
 
-def test_the_help_has_two_examples() -> None:
-    assert len(examples()) == 2
+def test_the_help_has_examples() -> None:
+    assert len(examples()) == 3
 
 
 def test_the_example_with_an_expression_shows_the_calls_of_a_number(shell: Shell, ear: Hearsay) -> None:
