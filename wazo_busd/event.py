@@ -74,6 +74,20 @@ class _Draft(_Fields):
     __slots__ = ()
 
 
+class _Filling:
+    """Fills an event that cannot be a draft.
+
+    Args:
+        event: the event.
+    """
+
+    def __init__(self, event: object) -> None:
+        object.__setattr__(self, '_event', event)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        object.__setattr__(self._event, name, value)  # type: ignore[attr-defined]
+
+
 _become: Callable[[object, type], None] = vars(object)['__class__'].__set__
 
 
@@ -121,7 +135,12 @@ class Event(_Fields):
         # An attribute is read in a fifth of the time that a property takes, and events are read more often than made.
         # So what keeps an event from being changed is its class, which it has from when it is made.
         draft: Any = self
-        _become(draft, _Draft)
+        is_plain = self.__class__ is Event
+        if is_plain:
+            _become(draft, _Draft)
+        else:
+            # A class of somebody's own may have more to keep, and no draft is like it.
+            draft = _Filling(self)
         draft.name = name
         draft.data = data
         draft.routing_key = routing_key
@@ -134,12 +153,19 @@ class Event(_Fields):
         draft.attempt = attempt
         draft.burst = burst
         draft._id = id  # noqa: SLF001 — it is this one
-        draft.__class__ = Event
+        if is_plain:
+            draft.__class__ = Event
 
     if not TYPE_CHECKING:
         # With it type checkers would let anything be set.
         def __setattr__(self, name: str, value: object) -> NoReturn:
             raise AttributeError(f'an event is never changed: {name} cannot be set')
+
+    def __setstate__(self, state: tuple[dict[str, Any] | None, dict[str, Any]]) -> None:
+        """Say what another one says, of which this is a copy."""
+        for fields in state:
+            for name, value in (fields or {}).items():
+                object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         return f'<Event {self.name!r} on {self.routing_key!r}>'

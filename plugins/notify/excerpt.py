@@ -21,7 +21,7 @@ TEXT_LETTERS = 500
 _LOOKS_LIKE_AT = '\uff20'
 
 
-class Excerpt(Event):
+def excerpt(event: Event, letters: int, *, without_at: bool = False) -> Event:
     """An event whose texts are cut.
 
     Args:
@@ -31,28 +31,28 @@ class Excerpt(Event):
             calling a whole room.
     """
 
-    def __init__(self, event: Event, letters: int, *, without_at: bool = False) -> None:
-        def cut(value: Any) -> Any:
-            if isinstance(value, str):
-                kept = value if len(value) <= letters else f'{value[: letters - 1]}…'
-                return kept.replace('@', _LOOKS_LIKE_AT) if without_at else kept
-            if isinstance(value, Mapping):
-                return {key: cut(each) for key, each in value.items()}
-            return [cut(each) for each in value] if isinstance(value, (list, tuple)) else value
+    def cut(value: Any) -> Any:
+        if isinstance(value, str):
+            kept = value if len(value) <= letters else f'{value[: letters - 1]}…'
+            return kept.replace('@', _LOOKS_LIKE_AT) if without_at else kept
+        if isinstance(value, Mapping):
+            return {key: cut(each) for key, each in value.items()}
+        return [cut(each) for each in value] if isinstance(value, (list, tuple)) else value
 
-        super().__init__(
-            event.name,
-            cut(event.data),
-            routing_key=event.routing_key,
-            exchange=event.exchange,
-            headers=cut(event.headers),
-            metadata=cut(event.metadata),
-            body=event.body,
-            received_at=event.received_at,
-            redelivered=event.redelivered,
-            attempt=event.attempt,
-            id=event.id,
-        )
-        if event.burst is not None:
-            shown = tuple(Excerpt(each, letters, without_at=without_at) for each in event.burst.events)
-            self.burst = Burst(event.burst.count, shown)
+    burst = event.burst
+    if burst is not None:
+        burst = Burst(burst.count, tuple(excerpt(each, letters, without_at=without_at) for each in burst.events))
+    return Event(
+        event.name,
+        cut(event.data),
+        routing_key=event.routing_key,
+        exchange=event.exchange,
+        headers=cut(event.headers),
+        metadata=cut(event.metadata),
+        body=event.body,
+        received_at=event.received_at,
+        redelivered=event.redelivered,
+        attempt=event.attempt,
+        id=event.id,
+        burst=burst,
+    )

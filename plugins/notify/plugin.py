@@ -7,7 +7,7 @@ from __future__ import annotations
 from wazo_busd.api import Context, Destination, Event, Permanent, Preview, Retry, Text, handler
 
 from ..receipts import Receipts
-from .excerpt import TEXT_LETTERS, TITLE_LETTERS, Excerpt
+from .excerpt import TEXT_LETTERS, TITLE_LETTERS, excerpt
 from .options import Options
 from .service import Service
 
@@ -74,5 +74,5 @@ class Notify:
     ) -> str:
         if text is None:
             return ''
-        shown = Excerpt(event, letters, without_at=destination is Destination.HTML)
+        shown = excerpt(event, letters, without_at=destination is Destination.HTML)
         return text.render(shown, context, destination=destination)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import structlog
 from click.testing import CliRunner
 
 from wazo_busd.cli import main
@@ -83,3 +84,11 @@ def test_a_ctrl_c_that_is_ignored_stays_ignored(monkeypatch: pytest.MonkeyPatch)
 
     # Then it still ignores the signal
     assert seen == [signal.SIG_IGN]
+
+
+def test_whatever_a_command_logs_shows_no_variables(tmp_path: Path) -> None:
+    structlog.reset_defaults()
+
+    CliRunner().invoke(main, ['check', '-c', str(tmp_path / 'config.yml')])
+
+    assert structlog.is_configured()

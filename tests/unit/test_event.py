@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -500,3 +503,31 @@ def test_the_tenant_of_an_event_about_a_tenant_is_that_tenant() -> None:
     event = Event('auth_tenant_added', {'uuid': 'acme'}, routing_key='auth.tenants.acme.created')
 
     assert event.tenant_uuid == 'acme'
+
+
+class Shorter(Event):
+    """A class of a plugin's own, with something to keep."""
+
+    __slots__ = ('most',)
+
+    def __init__(self, event: Event, most: int) -> None:
+        super().__init__(event.name, event.data, id=event.id)
+        object.__setattr__(self, 'most', most)
+
+
+def test_a_class_of_somebody_s_own_says_what_an_event_says() -> None:
+    event = Event('call_created', {'a': 1}, body=b'{}')
+
+    assert (Shorter(event, 3).data, Shorter(event, 3).id) == ({'a': 1}, event.id)
+
+
+def test_nothing_can_be_set_of_a_class_of_somebody_s_own_either() -> None:
+    with pytest.raises(AttributeError):
+        Shorter(Event('call_created'), 3).name = 'changed'
+
+
+@pytest.mark.parametrize('copied', [copy.copy, copy.deepcopy, lambda event: pickle.loads(pickle.dumps(event))])
+def test_an_event_can_be_copied(copied: Callable[[Event], Event]) -> None:
+    event = Event('call_created', {'a': 1}, body=b'{}')
+
+    assert (copied(event).data, copied(event).id) == ({'a': 1}, event.id)

@@ -15,6 +15,10 @@ from wazo_busd.amqp.window import STRAGGLER_SECONDS, Window
 from wazo_busd.delivery import Delivery, History
 from wazo_busd.outcome import Reason
 
+_PATIENCE_SECONDS = 0.02
+"""For how long acknowledgements gather while deliveries do: no long time, for what was not told when the process is
+killed comes again."""
+
 
 class ChannelAcknowledger:
     """Acknowledges the deliveries of one channel, gathered into one frame a turn of the loop where that can be.
@@ -33,7 +37,10 @@ class ChannelAcknowledger:
         """Notes a delivery, before it goes anywhere."""
         self._copies = copies
         self._loop = asyncio.get_running_loop()
+        self._half = max(1, prefetch // 2)
         self._flushing: asyncio.Handle | None = None
+        self._is_patient = False
+        """Whether the broker is told later than in this turn of the loop."""
         self._straggling: asyncio.TimerHandle | None = None
         self._returned: deque[int] = deque()
         """What is to be given back, by delivery tag."""
@@ -47,6 +54,9 @@ class ChannelAcknowledger:
         self._window.finished(delivery)
         if self._flushing is None:
             self._schedule()
+        elif self._is_patient and self._window.unsettled_count >= self._half:
+            # The broker is not to wait until it may give out more.
+            self._hurry()
 
     def postpone(self, delivery: Delivery, history: History) -> None:
         """Put a copy into a delay queue; when it is confirmed, acknowledge."""
@@ -65,6 +75,7 @@ class ChannelAcknowledger:
             self._window.remove(delivery.tag)
             self._returned.append(delivery.tag)
             self._schedule()
+            self._hurry()
 
     def replace(self, old: Delivery, new: Delivery) -> None:
         """From now on `new` stands where `old` stood, under the same tag."""
@@ -102,11 +113,30 @@ class ChannelAcknowledger:
         """The channel is gone: what is not acknowledged now never will be by it."""
         self._closed = True
         self._answers.close()
-        if self._straggling is not None:
-            self._straggling.cancel()
+        for timer in (self._straggling, self._flushing):
+            if timer is not None:
+                timer.cancel()
 
     def _schedule(self) -> None:
-        if self._flushing is None:
+        """See to it that the broker is told: in this turn of the loop, or later where nothing is lost by that.
+
+        While deliveries gather before they are read, there is another batch in a moment, and to write costs more than
+        all the rest of one.
+        """
+        if self._flushing is not None:
+            return
+        is_room = self._window.unsettled_count < self._half
+        self._is_patient = self._answers.is_gathering and is_room and not self._returned
+        if self._is_patient:
+            self._flushing = self._loop.call_later(_PATIENCE_SECONDS, self._flush)
+        else:
+            self._flushing = self._loop.call_soon(self._flush)
+
+    def _hurry(self) -> None:
+        """Tell the broker in this turn of the loop what was to be told later."""
+        if self._is_patient and self._flushing is not None:
+            self._flushing.cancel()
+            self._is_patient = False
             self._flushing = self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:

@@ -33,6 +33,10 @@ log = structlog.stdlib.get_logger(__name__)
 class Answers(Protocol):
     """Tells the broker, on one channel."""
 
+    @property
+    def is_gathering(self) -> bool:
+        """Whether deliveries gather before they are read."""
+
     def ack(self, tag: int, *, multiple: bool) -> None:
         """The event is done with.
 
@@ -65,6 +69,11 @@ class WireAnswers:
         self._transport = transport
         self._channel = channel
         self._is_closed = False
+
+    @property
+    def is_gathering(self) -> bool:
+        """See `Answers`."""
+        return self._transport.is_gathering
 
     def ack(self, tag: int, *, multiple: bool) -> None:
         """See `Answers`."""
@@ -100,6 +109,11 @@ class LibraryAnswers:
         """Delivery tags with whether they stand for all before them; `None` is given back."""
         self._sending: asyncio.Task[None] | None = None
         self._is_closed = False
+
+    @property
+    def is_gathering(self) -> bool:
+        """See `Answers`; what comes by the library does not."""
+        return False
 
     def ack(self, tag: int, *, multiple: bool) -> None:
         """See `Answers`."""

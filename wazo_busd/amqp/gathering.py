@@ -73,6 +73,11 @@ class Gathering:
             self._pause()
             self._timer = self._call_later(latency, self._go_on)
 
+    @property
+    def is_on(self) -> bool:
+        """Whether reading rests."""
+        return self._timer is not None
+
     def read_on(self) -> None:
         """Do not rest after the present read: the broker waits until what it brought is acknowledged."""
         self._is_awaited = True

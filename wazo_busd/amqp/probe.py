@@ -17,8 +17,8 @@ from wazo_busd.tasks import is_cancelled, raise_if_cancelled
 
 log = structlog.stdlib.get_logger(__name__)
 
-_SILENCE_SECONDS = 0.75
-_SLICES = 5
+_SILENCE_SECONDS = 1.0
+_SLICES = 4
 _SLICE_SECONDS = 0.25
 
 

@@ -110,6 +110,11 @@ class Transport:
         protocol.connection_made(transport)
         return reader, _Writer(transport, protocol, reader, loop)
 
+    @property
+    def is_gathering(self) -> bool:
+        """Whether reading rests, so that deliveries gather."""
+        return self._protocol is not None and self._protocol.gathering is not None and self._protocol.gathering.is_on
+
     def read_on(self) -> None:
         """Let nothing gather behind the deliveries that are handed on now."""
         if self._protocol is not None and self._protocol.gathering is not None:

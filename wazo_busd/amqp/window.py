@@ -110,6 +110,11 @@ class Window:
         return bool(self._behind or self._finished)
 
     @property
+    def unsettled_count(self) -> int:
+        """How many deliveries the broker was not told of."""
+        return len(self._open) + len(self._finished) + len(self._behind)
+
+    @property
     def open(self) -> int:
         """How many deliveries are not finished."""
         return len(self._open)

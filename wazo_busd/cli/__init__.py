@@ -27,6 +27,12 @@ def main(context: click.Context) -> None:
 
     Exit codes: 0 all is well, 1 a problem, 2 wrong usage, 3 the daemon does not run, 78 wrong configuration.
     """
+    # Not above, for a Tab must not wait for it.
+    from wazo_busd import logs
+
+    # What is wrong is told by the command itself, with the cure. Until somebody says how, structlog shows on the
+    # terminal what stood in the variables of whoever raised, be it a password.
+    logs.configure('critical')
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # A shell lets what it starts in the background ignore the signal: that stays.
         signal.signal(signal.SIGINT, _interrupt)

@@ -13,7 +13,6 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from wazo_busd import logs
 from wazo_busd.amqp import ORPHANS, DeadLetter, DeadLetters, Ledger
 from wazo_busd.cli.completion import handler_names
 from wazo_busd.cli.dead_selection import Selection, in_full, line_of, plain
@@ -232,8 +231,6 @@ def _handlers(config: Config, selection: Selection) -> list[str]:
 
 
 def _config(path: Path) -> Config:
-    # What the libraries log of a broker that is away is said by the error, with the cure.
-    logs.configure('critical')
     configuration = load(path)
     if configuration.problems:
         print_problems(configuration.problems)

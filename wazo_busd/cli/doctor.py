@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import click
 
-from wazo_busd import logs, roster
+from wazo_busd import roster
 from wazo_busd.cli.asking import Unanswered, answer
 from wazo_busd.cli.options import (
     EXIT_CONFIGURATION,
@@ -59,8 +59,6 @@ def doctor(path: Path, output: str, span: str, bundle: Path | None) -> None:
     seconds = _seconds(span)
     if bundle is not None:
         _check_place(bundle)
-    # The libraries report a broker that is away in words of their own; a finding says it, with the cure.
-    logs.configure('critical')
     configuration = load(path)
     names = roster.call(configuration)
     waiting = _Waiting()

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from wazo_busd import catalogue, logs, sample
+from wazo_busd import catalogue, sample
 from wazo_busd.amqp import publish_upstream
 from wazo_busd.catalogue import Entry
 from wazo_busd.catalogue.publication import Era, Publication, example, publication
@@ -94,8 +94,6 @@ def _publish(path: Path, made: Publication) -> None:
     if configuration.problems:
         print_problems(configuration.problems)
         sys.exit(EXIT_CONFIGURATION)
-    # The libraries report a broker that is away in words of their own; the error says it, with the cure.
-    logs.configure('critical')
     body = encode(made.body)
     asyncio.run(publish_upstream(configuration.config.bus, made.exchange, made.routing_key, body, made.headers))
 

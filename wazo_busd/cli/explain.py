@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
-from wazo_busd import catalogue, logs, roster, sample
+from wazo_busd import catalogue, roster, sample
 from wazo_busd.catalogue.publication import Era
 from wazo_busd.cli.completion import event_names
 from wazo_busd.cli.fields import changes, moment_option, read_json
@@ -72,8 +72,6 @@ def explain(
         click.echo(f'{plural(len(problems), "error")}; next: wazo-busd check -c {path}', err=True)
         sys.exit(EXIT_CONFIGURATION)
     event = _event(wanted, fields, era, at, configuration)
-    # What plugins log while they are asked is nothing that happens.
-    logs.configure('critical')
     verdicts = asyncio.run(_verdicts(configuration, names, event, at, previews=render))
     if output == 'json':
         click.echo(as_json(_plain(event, verdicts)))

@@ -11,7 +11,6 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from wazo_busd import logs
 from wazo_busd.cli.options import EXIT_CONFIGURATION, print_problems
 from wazo_busd.cli.tail_selection import Selection
 from wazo_busd.config import Configuration, load, parse_duration
@@ -41,8 +40,6 @@ def configuration_of(path: Path) -> Configuration:
     configuration = load(path)
     if configuration.problems:
         misconfigured(configuration.problems, path)
-    # The libraries report a broker that is away in words of their own; the error says it, with the cure.
-    logs.configure('critical')
     return configuration
 
 

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from wazo_busd import logs, roster
+from wazo_busd import roster
 from wazo_busd.amqp import Ledger, Queues
 from wazo_busd.cli import stopping
 from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, output_option, plural, print_problems
@@ -219,8 +219,6 @@ def _ask(what: str, *, yes: bool) -> None:
 
 
 def _configuration(path: Path) -> Configuration:
-    # What the libraries log of a broker that is away is said by the error, with the cure.
-    logs.configure('critical')
     configuration = load(path)
     if configuration.problems:
         print_problems(configuration.problems)

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 import click
 
-from wazo_busd import logs, roster
+from wazo_busd import roster
 from wazo_busd.cli.options import EXIT_CONFIGURATION, as_json, config_option, output_option, plural, print_problems
 from wazo_busd.codec import Limits
 from wazo_busd.config import Configuration, load
@@ -57,8 +57,6 @@ def test(files: Sequence[Path], path: Path, output: str) -> None:
     if wrong:
         _refuse(wrong, output, f'{plural(len(wrong), "error")}; next: wazo-busd check -c {path}', EXIT_CONFIGURATION)
     cases = _cases(files, configuration, output)
-    # What plugins log while they are asked is nothing that happens.
-    logs.configure('critical')
     results = asyncio.run(_tried(cases, configuration, names))
     failed = [case for case, differences in results if differences]
     if output == 'json':

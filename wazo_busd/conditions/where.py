@@ -56,9 +56,18 @@ class Wanted:
             TimeoutError: a regular expression takes too long.
         """
         found = value if isinstance(value, (list, tuple)) else (value,)
-        if any(fits(each) for fits in self._none for each in found):
-            return False
-        return not self._any or any(fits(each) for fits in self._any for each in found)
+        # Loops, for this is asked of each event.
+        for each in found:
+            for fits in self._none:
+                if fits(each):
+                    return False
+        if not self._any:
+            return True
+        for each in found:
+            for fits in self._any:
+                if fits(each):
+                    return True
+        return False
 
 
 class Where:
@@ -85,7 +94,10 @@ class Where:
         Raises:
             Fault: a regular expression takes too long.
         """
-        return all(_is_wanted(event, way, wanted) for way, wanted in self._wanted)
+        for way, wanted in self._wanted:  # noqa: SIM110 — a generator takes as long as all the rest of it
+            if not _is_wanted(event, way, wanted):
+                return False
+        return True
 
     def denials(self, event: Event) -> Iterator[str]:
         """Each field that is not as wanted, in words.
@@ -129,7 +141,14 @@ def _fits(wanted: Any) -> Callable[[Any], bool]:
     if not isinstance(wanted, (str, int, float)):
         raise mistake('expected a text, a number, true, false, null, or a list of them', 'put a text in quotes')
     text = text_of(wanted)
-    return lambda value: _is_plain(value) and (value == wanted or text_of(value) == text)
+
+    def fits(value: Any) -> bool:
+        # Most are texts.
+        if type(value) is str:
+            return bool(value == text)
+        return _is_plain(value) and (value == wanted or text_of(value) == text)
+
+    return fits
 
 
 def _expression(source: str) -> Callable[[Any], bool]:

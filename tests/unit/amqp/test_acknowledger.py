@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.unit.amqp.broker import PATIENCE_SECONDS
 from tests.unit.rig import make_history, turn
+from wazo_busd.amqp import acknowledger
 from wazo_busd.amqp.acknowledger import ChannelAcknowledger
 from wazo_busd.amqp.answers import LibraryAnswers
 from wazo_busd.amqp.copies import Copies
@@ -91,13 +92,21 @@ class Clerk:
         self.buried.append((delivery, reason))
 
 
+class GatheringAnswers(LibraryAnswers):
+    """As where deliveries gather before they are read."""
+
+    @property
+    def is_gathering(self) -> bool:
+        return True
+
+
 class Bench:
     """An acknowledger, its channel, and deliveries that came on it."""
 
-    def __init__(self, number: int, *, prefetch: int = PREFETCH) -> None:
+    def __init__(self, number: int, *, prefetch: int = PREFETCH, gathers: bool = False) -> None:
         self.channel = Channel()
         self.clerk = Clerk()
-        answers = LibraryAnswers(cast('AbstractChannel', self.channel))
+        answers = (GatheringAnswers if gathers else LibraryAnswers)(cast('AbstractChannel', self.channel))
         self.acknowledger = ChannelAcknowledger(answers, prefetch, cast('Copies', self.clerk))
         self.deliveries = {tag: self.came(tag) for tag in range(1, number + 1)}
 
@@ -550,3 +559,75 @@ def test_in_whatever_order_events_are_settled_each_is_told_once(
     acknowledged, given_back = asyncio.run(run())
 
     assert (acknowledged, given_back) == (sorted(set(range(1, 13)) - returned), sorted(returned))
+
+
+# ---- while deliveries gather
+
+
+async def test_while_deliveries_gather_so_do_their_acknowledgements() -> None:
+    bench = Bench(4, gathers=True)
+    bench.done(1, 2)
+    await turn(5)
+    bench.done(3, 4)
+
+    await bench.channel.told(1)
+
+    assert bench.channel.acks == [(4, True)]
+
+
+async def test_while_deliveries_gather_nothing_is_told_in_the_same_turn() -> None:
+    bench = Bench(4, gathers=True)
+    bench.done(1, 2)
+
+    await turn(5)
+
+    assert bench.channel.acks == []
+
+
+@pytest.mark.parametrize('prefetch', [1, 2, 8])
+async def test_the_broker_is_never_kept_waiting_until_it_may_give_out_more(
+    prefetch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(acknowledger, '_PATIENCE_SECONDS', 3600.0)
+    bench = Bench(prefetch, prefetch=prefetch, gathers=True)
+    bench.done(*bench.deliveries)
+
+    await bench.channel.told(1)
+
+    assert bench.channel.acks == [(prefetch, prefetch > 1)]
+
+
+async def test_what_fills_half_of_the_prefetch_does_not_wait_any_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acknowledger, '_PATIENCE_SECONDS', 3600.0)
+    bench = Bench(1, prefetch=8, gathers=True)
+    bench.done(1)
+    await turn(5)
+    for tag in (2, 3, 4):
+        bench.deliveries[tag] = bench.came(tag)
+    bench.done(2)
+
+    await bench.channel.told(1)
+
+    assert bench.channel.acks == [(2, True)]
+
+
+async def test_what_is_given_back_does_not_wait_though_deliveries_gather(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acknowledger, '_PATIENCE_SECONDS', 3600.0)
+    bench = Bench(3, gathers=True)
+    bench.done(1)
+    await turn(5)
+    bench.give_back(2)
+
+    await bench.channel.told(2)
+
+    assert bench.channel.frames == [('nack', 2), ('ack', 1)]
+
+
+async def test_at_the_end_nothing_gathers_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acknowledger, '_PATIENCE_SECONDS', 3600.0)
+    bench = Bench(3, gathers=True)
+    bench.done(1, 2)
+
+    await bench.acknowledger.settle_all()
+
+    assert bench.channel.acks == [(2, True)]
