@@ -9,6 +9,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
+AUDIT_VENV := .venv-audit
 PYTHON ?=
 SOURCES := wazo_busd plugins tools demo tests bench
 # One process more than there are processors, each with a broker of its own, for which many tests wait; the tests of a file
@@ -39,6 +40,7 @@ test: $(VENV)/development.stamp lint ## set up and run every test
 	@tools/need-rabbitmq
 	@tools/need-postgresql
 	@tools/need-chromium
+	@tools/need-packaging analyze || true
 	$(BIN)/pytest $(WORKERS) $(ARGS)
 
 .PHONY: thorough
@@ -88,12 +90,33 @@ lock: $(VENV)/development.stamp ## pin the dependencies anew, with hashes
 	$(COMPILE) --upgrade $(EXTRAS) -o requirements/runtime.txt pyproject.toml
 	$(COMPILE) --upgrade $(EXTRAS) --extra dev --extra postgresql -c requirements/runtime.txt -c requirements/build.txt \
 		-o requirements/development.txt pyproject.toml
+	$(COMPILE) --upgrade $(EXTRAS) --extra postgresql -c requirements/development.txt -o requirements/package.txt pyproject.toml
 	$(COMPILE) --upgrade -c requirements/runtime.txt -c requirements/development.txt \
 		-o requirements/bench.txt requirements/bench.in
+	$(COMPILE) --upgrade -o requirements/audit.txt requirements/audit.in
+
+.PHONY: deb
+deb: ## build the Debian package on Debian 12, into dist/
+	@tools/need-packaging build
+	@tools/build-deb dist
+
+.PHONY: deb-test
+deb-test: $(VENV)/development.stamp ## build the package, install it in a Debian of its own and start it there (about a quarter of an hour)
+	@tools/need-packaging test
+	@tools/need-rabbitmq
+	DEB_TEST=1 $(BIN)/pytest -s -o faulthandler_timeout=1800 tests/acceptance/deb $(ARGS)
+
+.PHONY: sbom
+sbom: $(VENV)/development.stamp ## list what the package is made of, with licences, in dist/
+	$(BIN)/python -m tools.sbom requirements/package.txt dist
+
+.PHONY: audit
+audit: $(AUDIT_VENV)/audit.stamp ## ask whether anything in the package is known to be vulnerable
+	@tools/audit $(AUDIT_VENV)/bin/pip-audit
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf $(VENV) $(BENCH_VENV) .run build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(BENCH_VENV) $(AUDIT_VENV) .run build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/runtime.stamp: pyproject.toml requirements/build.txt requirements/runtime.txt
@@ -112,4 +135,10 @@ $(BENCH_VENV)/bench.stamp: requirements/bench.txt
 	@PYTHON='$(PYTHON)' tools/make-venv $(BENCH_VENV)
 	@echo 'installing the clients that the daemon is measured beside into $(BENCH_VENV)'
 	$(BENCH_VENV)/bin/pip install --quiet --require-hashes -r requirements/bench.txt
+	@touch $@
+
+$(AUDIT_VENV)/audit.stamp: requirements/audit.txt
+	@PYTHON='$(PYTHON)' tools/make-venv $(AUDIT_VENV)
+	@echo 'installing pip-audit into $(AUDIT_VENV)'
+	$(AUDIT_VENV)/bin/pip install --quiet --require-hashes -r requirements/audit.txt
 	@touch $@

@@ -154,7 +154,7 @@ class RabbitmqNode:
     def _ask(self, command: list[str], text: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
-            env=self._environment(),
+            env=self.environment(),
             cwd=self.directory,
             input=text,
             capture_output=True,
@@ -178,7 +178,8 @@ class RabbitmqNode:
         (self.directory / 'enabled_plugins').write_text('[].\n')
         (self.directory / 'environment.conf').write_text('')
 
-    def _environment(self) -> Mapping[str, str]:
+    def environment(self) -> Mapping[str, str]:
+        """What RabbitMQ's own scripts find in their environment, to speak of this node."""
         own = {
             'HOME': str(self.directory / 'home'),
             'ERL_EPMD_PORT': str(self._epmd_port),
@@ -205,7 +206,7 @@ class RabbitmqNode:
         with (self.directory / 'log' / 'output').open('wb') as output:
             server = subprocess.Popen(
                 [str(_SCRIPTS / 'rabbitmq-server')],
-                env=self._environment(),
+                env=self.environment(),
                 cwd=self.directory,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -130,4 +131,6 @@ class LineStore:
 
 def _be_nice() -> None:
     """Let all other threads go first; on Linux this is of the calling thread alone."""
-    os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)
+    # The sandbox of the unit forbids it: then the weight that systemd gives the daemon has to do.
+    with suppress(PermissionError):
+        os.setpriority(os.PRIO_PROCESS, 0, _NICENESS)

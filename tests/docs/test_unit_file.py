@@ -60,7 +60,10 @@ def test_what_the_daemon_writes_is_not_for_everybody() -> None:
 
 
 def test_the_documentation_is_something_that_is_there() -> None:
-    assert SETTINGS.get('Documentation', 'https://').startswith('https://')
+    page, document = SETTINGS['Documentation'].split()
+
+    assert page == 'man:wazo-busd(1)'
+    assert (ROOT / 'docs' / document.removeprefix('file:/usr/share/doc/wazo-busd/')).is_file()
 
 
 def test_a_wrong_configuration_is_not_tried_again() -> None:

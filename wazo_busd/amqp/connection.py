@@ -305,13 +305,18 @@ def _closed(closed: tuple[int, str], config: BusConfig, address: str) -> BusErro
     return BusError(f'{address} refused the connection: {text}', 'journalctl -u rabbitmq-server -n 50')
 
 
-def permissions(config: BusConfig) -> str:
-    """The command that gives the daemon's user the least it needs.
+def rights(namespace: str) -> tuple[str, str, str]:
+    """The least that the daemon's user needs on its virtual host, as RabbitMQ's patterns: to configure, write and read.
 
     A dot is written `[.]`: a backslash would be doubled in quotes in the log, and what stands there is pasted.
     """
-    own = f'^{config.namespace}([.].*)?$'
-    read = f'^(xivo|wazo-headers|{config.namespace}([.].*)?)$'
+    own = f'^{namespace}([.].*)?$'
+    return own, own, f'^(xivo|wazo-headers|{namespace}([.].*)?)$'
+
+
+def permissions(config: BusConfig) -> str:
+    """The command that gives the daemon's user the least it needs."""
+    own, _, read = rights(config.namespace)
     return f"rabbitmqctl set_permissions -p '{config.vhost}' '{config.username}' '{own}' '{own}' '{read}'"
 
 

@@ -32,6 +32,7 @@ _MODULES = {
     'replay': 'replay',
     'resume': 'control:resume',
     'run': 'run',
+    'setup-broker': 'setup_broker',
     'status': 'status',
     'tail': 'tail',
     'test': 'test',

@@ -72,7 +72,7 @@ def load(path: Path) -> Configuration:
     main = read(path, _SCHEMA)
     document, warnings = _extra_files(main, path)
     document.merge(main)
-    secrets.fill(document)
+    secrets.fill(document, path.absolute().parent / 'credentials')
     paths.anchor(document)
     config, told = _validated(document)
     document.problems.extend(paths.mistakes(config, document, told))

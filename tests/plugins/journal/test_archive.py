@@ -176,6 +176,21 @@ async def test_a_file_that_is_rotated_while_it_is_read_is_read_once(lines: Book)
     assert await lines.data() == [1, 2]
 
 
+async def test_where_a_sandbox_forbids_priorities_files_are_compressed_all_the_same(
+    lines: Book, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, 'setpriority', refuse)
+    async with lines.opened(max_size='4KiB') as journal:
+        for number in range(2):
+            await journal.on_event(event([number, 'x' * 3000]))
+        await archived(journal)
+
+    assert names(lines) == [f'calls-{TODAY}.1.jsonl.gz', 'calls.jsonl']
+
+
 async def test_a_full_disk_leaves_rotated_files_as_they_are(
     lines: Book, monkeypatch: pytest.MonkeyPatch, log: StringIO
 ) -> None:

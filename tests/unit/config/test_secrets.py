@@ -80,16 +80,49 @@ def test_a_credential_is_read_from_the_directory_of_systemd(files: Files, monkey
     assert filled('${credential:bus_password}').tree == {'to': 'hunter2'}
 
 
-def test_without_systemd_a_credential_is_a_problem_that_shows_the_unit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv('CREDENTIALS_DIRECTORY', raising=False)
-    problem = refused('${credential:bus}')
-    assert "to: there is no credential 'bus'" in problem.message
-    assert 'LoadCredential=bus:' in problem.hint
-
-
-def test_a_credential_that_was_not_given_is_a_problem(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_credential_of_the_directory_that_the_unit_loads_is_called_by_its_own_name(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv('CREDENTIALS_DIRECTORY', str(files.directory))
-    assert 'bus cannot be read: No such file or directory' in refused('${credential:bus}').message
+    files.write('credentials_bus', 'hunter2\n', mode=0o400)
+    assert filled('${credential:bus}').tree == {'to': 'hunter2'}
+
+
+def test_without_systemd_a_credential_is_read_from_where_the_unit_takes_it(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv('CREDENTIALS_DIRECTORY', raising=False)
+    document = Document(tree={'to': '${credential:bus}'})
+    fill(document, files.write('credentials/bus', 'hunter2\n', mode=0o600).parent)
+    assert document.tree == {'to': 'hunter2'}
+
+
+def test_with_systemd_a_credential_that_it_did_not_load_is_read_from_nowhere(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('CREDENTIALS_DIRECTORY', str(files.directory))
+    document = Document(tree={'to': '${credential:bus}'})
+    fill(document, files.write('credentials/bus', 'hunter2\n', mode=0o600).parent)
+    assert "there is no credential 'bus': systemd gave this process none" in only(document.problems).message
+
+
+def test_a_credential_that_is_nowhere_is_a_problem_that_says_where_to_write_it(
+    files: Files, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv('CREDENTIALS_DIRECTORY', raising=False)
+    document = Document(tree={'to': '${credential:bus}'})
+    fill(document, files.directory)
+    assert only(document.problems) == Problem(
+        f"to: there is no credential 'bus': no {files.directory}/bus is there",
+        hint=f'write it to {files.directory}/bus, then systemctl restart wazo-busd',
+    )
+
+
+def test_a_credential_that_anybody_can_read_is_none(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv('CREDENTIALS_DIRECTORY', raising=False)
+    document = Document(tree={'to': '${credential:bus}'})
+    fill(document, files.write('credentials/bus', 'hunter2\n', mode=0o644).parent)
+    assert 'has the mode 0644' in only(document.problems).message
 
 
 @pytest.mark.parametrize('name', ['../shadow', '/etc/shadow', 'a b', ''])

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""`wazo-busd setup-broker`, with a `rabbitmqctl` that only writes down what it is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from tests.unit.cli.conftest import Shell
+from wazo_busd.cli import main
+from wazo_busd.config import load
+
+PROGRAM = """#!/bin/sh
+[ "$1" = --quiet ] && shift
+printf '%s\\n' "$*" >>"$DIARY"
+case "$1" in
+    list_users) cat "$USERS" ;;
+    add_user|change_password) cat >>"$TYPED" ;;
+esac
+case "$1" in
+    "$REFUSED") printf 'Error:\\nno %s here\\n' "$1" >&2; exit 70 ;;
+esac
+"""
+OWN = '^wazo-busd([.].*)?$'
+EXAMPLES = [
+    line.strip()
+    for line in (main.commands['setup-broker'].help or '').partition('Examples:')[2].splitlines()
+    if line.strip()
+]
+
+
+@dataclass
+class Broker:
+    """What the program was told."""
+
+    directory: Path
+
+    def has(self, **users: list[str]) -> None:
+        (self.directory / 'users').write_text(
+            json.dumps([{'user': name, 'tags': tags} for name, tags in users.items()])
+        )
+
+    @property
+    def told(self) -> list[str]:
+        diary = self.directory / 'diary'
+        return [line for line in diary.read_text().splitlines() if 'list_users' not in line] if diary.exists() else []
+
+    @property
+    def typed(self) -> str:
+        return (self.directory / 'typed').read_text()
+
+
+@pytest.fixture
+def broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Broker:
+    made = Broker(tmp_path / 'broker')
+    (made.directory / 'bin').mkdir(parents=True)
+    program = made.directory / 'bin' / 'rabbitmqctl'
+    program.write_text(PROGRAM)
+    program.chmod(0o755)
+    monkeypatch.setenv('PATH', f'{program.parent}:{os.environ["PATH"]}')
+    for name in ('diary', 'users', 'typed'):
+        monkeypatch.setenv(name.upper(), str(made.directory / name))
+    monkeypatch.setenv('REFUSED', 'nothing')
+    monkeypatch.delenv('CREDENTIALS_DIRECTORY', raising=False)
+    made.has(guest=['administrator'])
+    return made
+
+
+@pytest.fixture(autouse=True)
+def config(shell: Shell) -> None:
+    shell.config.write_text('debug: false\n')
+
+
+@pytest.fixture
+def credential(shell: Shell) -> Path:
+    return shell.config.parent / 'credentials' / 'bus'
+
+
+@pytest.fixture
+def settings(shell: Shell) -> Path:
+    return shell.config.parent / 'conf.d' / '10-broker.yml'
+
+
+def run(shell: Shell, *arguments: str) -> Result:
+    return shell('setup-broker', '-c', str(shell.config), *arguments)
+
+
+def test_it_makes_a_user_with_the_least_rights(shell: Shell, broker: Broker) -> None:
+    done = run(shell)
+
+    assert (done.exit_code, broker.told) == (
+        0,
+        [
+            'add_user wazo-busd',
+            f'set_permissions -p / wazo-busd {OWN} {OWN} ^(xivo|wazo-headers|wazo-busd([.].*)?)$',
+        ],
+    )
+
+
+def test_the_password_goes_to_the_broker_as_it_is_in_the_file(shell: Shell, broker: Broker, credential: Path) -> None:
+    run(shell)
+
+    assert (broker.typed, len(broker.typed) > 32) == (credential.read_text(), True)
+
+
+def test_the_password_is_no_argument_and_is_not_shown(shell: Shell, broker: Broker, credential: Path) -> None:
+    done = run(shell)
+    password = credential.read_text().strip()
+
+    assert [text for text in (done.output, *broker.told) if password in text] == []
+
+
+def test_only_its_owner_can_read_the_password(shell: Shell, broker: Broker, credential: Path) -> None:
+    run(shell)
+
+    assert stat.S_IMODE(credential.stat().st_mode) == 0o600
+
+
+def test_the_configuration_uses_it_afterwards(shell: Shell, broker: Broker, credential: Path) -> None:
+    run(shell)
+    configuration = load(shell.config)
+
+    assert (configuration.problems, configuration.config.bus.username, configuration.config.bus.password) == (
+        (),
+        'wazo-busd',
+        credential.read_text().strip(),
+    )
+
+
+def test_typed_again_it_changes_nothing(shell: Shell, broker: Broker, credential: Path, settings: Path) -> None:
+    run(shell)
+    before = (credential.read_text(), settings.stat().st_ino)
+    broker.has(guest=['administrator'], **{'wazo-busd': []})
+    done = run(shell)
+
+    assert (done.exit_code, (credential.read_text(), settings.stat().st_ino)) == (0, before)
+    assert broker.told[2] == 'change_password wazo-busd'
+
+
+def test_a_new_password_is_made_when_asked_for(shell: Shell, broker: Broker, credential: Path) -> None:
+    run(shell)
+    before = credential.read_text()
+    run(shell, '--new-password')
+
+    assert credential.read_text() != before
+
+
+def test_a_password_that_others_could_read_is_closed(shell: Shell, broker: Broker, credential: Path) -> None:
+    credential.parent.mkdir()
+    credential.write_text('hunter2\n')
+    credential.chmod(0o644)
+    run(shell)
+
+    assert (stat.S_IMODE(credential.stat().st_mode), broker.typed) == (0o640, 'hunter2\n')
+
+
+def test_another_user_and_virtual_host_are_taken(shell: Shell, broker: Broker) -> None:
+    run(shell, '--user', 'lab', '--vhost', 'test')
+    bus = load(shell.config).config.bus
+
+    assert (broker.told[1].split()[:4], bus.username, bus.vhost) == (
+        ['set_permissions', '-p', 'test', 'lab'],
+        'lab',
+        'test',
+    )
+
+
+def test_the_rights_are_those_of_the_namespace(shell: Shell, broker: Broker) -> None:
+    shell.config.write_text('bus: {namespace: busd-2}\n')
+    run(shell)
+
+    assert broker.told[1].startswith('set_permissions -p / busd-2 ^busd-2([.].*)?$')
+
+
+def test_a_dry_run_does_nothing(shell: Shell, broker: Broker, credential: Path, settings: Path) -> None:
+    done = run(shell, '--dry-run')
+
+    assert (done.exit_code, broker.told, credential.exists(), settings.exists()) == (0, [], False, False)
+
+
+def test_a_dry_run_shows_commands_that_can_be_pasted(shell: Shell, broker: Broker) -> None:
+    commands = [line for line in run(shell, '--dry-run').output.splitlines() if line.startswith('rabbitmqctl')]
+
+    assert [shlex.split(line, comments=True)[1:3] for line in commands] == [
+        ['add_user', 'wazo-busd'],
+        ['set_permissions', '-p'],
+    ]
+
+
+def test_an_administrator_of_the_broker_is_left_alone(shell: Shell, broker: Broker, credential: Path) -> None:
+    broker.has(boss=['administrator'])
+    done = run(shell, '--user', 'boss')
+
+    assert (done.exit_code, broker.told, credential.exists()) == (1, [], False)
+    assert 'is an administrator of the broker. next: wazo-busd setup-broker --user ANOTHER' in done.output
+
+
+@pytest.mark.parametrize('name', ['guest', 'a b', '-x', '$(id)', 'é'])
+def test_a_name_that_cannot_be_one_is_wrong_usage(shell: Shell, broker: Broker, name: str) -> None:
+    assert (run(shell, f'--user={name}').exit_code, broker.told) == (2, [])
+
+
+def test_what_the_broker_refuses_is_told(shell: Shell, broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv('REFUSED', 'set_permissions')
+    done = run(shell)
+
+    assert (done.exit_code, 'error: rabbitmqctl set_permissions: no set_permissions here. next: ' in done.output) == (
+        1,
+        True,
+    )
+
+
+def test_a_host_without_rabbitmq_is_told_where_to_type_it(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr('wazo_busd.cli.rabbitmqctl._SYSTEM', ())
+    monkeypatch.setenv('PATH', str(tmp_path))
+    done = run(shell)
+
+    assert (done.exit_code, "next: type this on the broker's own host" in done.output) == (1, True)
+
+
+def test_a_file_of_somebody_else_is_not_replaced(shell: Shell, broker: Broker, settings: Path) -> None:
+    settings.parent.mkdir()
+    settings.write_text('bus: {prefetch: 10}\n')
+    done = run(shell)
+
+    assert (done.exit_code, settings.read_text()) == (1, 'bus: {prefetch: 10}\n')
+    assert f'next: mv -i {settings}' in done.output
+
+
+def test_a_file_that_comes_before_and_says_another_user_is_named(shell: Shell, broker: Broker, settings: Path) -> None:
+    settings.parent.mkdir()
+    first = settings.with_name('00-mine.yml')
+    first.write_text('bus: {username: busd}\n')
+    done = run(shell, '--user', 'wazo-busd')
+
+    assert (done.exit_code, f'error: {first} says another username and comes before 10-broker.yml' in done.output) == (
+        1,
+        True,
+    )
+
+
+def test_what_else_is_wrong_in_the_configuration_is_told_in_the_end(shell: Shell, broker: Broker) -> None:
+    shell.config.write_text('handlers: {x: {plugin: nobody, mtch: a}}\n')
+    done = run(shell)
+
+    assert (done.exit_code, 'the user is made. next: wazo-busd check' in done.output) == (78, True)
+
+
+def test_a_broker_elsewhere_is_noted(shell: Shell, broker: Broker) -> None:
+    shell.config.write_text('bus: {host: 192.0.2.7}\n')
+
+    assert 'note: the daemon connects to 192.0.2.7' in run(shell, '--dry-run').output
+
+
+@pytest.mark.parametrize('example', EXAMPLES)
+def test_every_example_of_the_help_works(shell: Shell, broker: Broker, example: str) -> None:
+    done = shell(*shlex.split(example)[1:], '-c', str(shell.config))
+
+    assert done.exit_code == 0
+
+
+def test_the_help_has_examples() -> None:
+    assert len(EXAMPLES) >= 2
