@@ -12,10 +12,10 @@ BENCH_VENV := .venv-bench
 AUDIT_VENV := .venv-audit
 PYTHON ?=
 SOURCES := wazo_busd plugins tools demo tests bench
-# One process more than there are processors, each with a broker of its own, for which many tests wait; the tests of a file
+# Two processes for each processor, each with a broker of its own, for which most tests wait; the tests of a file
 # share what they need.
 # Who hangs is ended with where it hung (faulthandler_timeout), and nobody takes up what hangs again.
-WORKERS := -n $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+WORKERS := -n $(shell expr $$(nproc) \* 2) --dist loadfile --no-loadscope-reorder --max-worker-restart 0
 EXTRAS := --extra mail --extra notify
 COMPILE := $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host
