@@ -289,7 +289,7 @@ class Daemon:
             return Context(
                 handler.name,
                 handler.options,
-                log=structlog.stdlib.get_logger(f'wazo_busd.plugins.{handler.plugin.name}').bind(handler=handler.name),
+                log=structlog.stdlib.get_logger(f'{logs.PLUGINS}{handler.plugin.name}').bind(handler=handler.name),
                 http=self._http.get,
                 guarded=self._http.guarded,
                 concurrency=min(handler.concurrency, config.bus.prefetch),

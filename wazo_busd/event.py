@@ -161,6 +161,9 @@ class Event(_Fields):
         def __setattr__(self, name: str, value: object) -> NoReturn:
             raise AttributeError(f'an event is never changed: {name} cannot be set')
 
+        def __delattr__(self, name: str) -> NoReturn:
+            raise AttributeError(f'an event is never changed: {name} cannot be deleted')
+
     def __setstate__(self, state: tuple[dict[str, Any] | None, dict[str, Any]]) -> None:
         """Say what another one says, of which this is a copy."""
         for fields in state:

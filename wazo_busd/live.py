@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from functools import partial
+from typing import Any
 
 from wazo_busd.codec import encode
 from wazo_busd.config import near
@@ -15,6 +16,7 @@ from wazo_busd.http.page import Ask, Open, Page, Query, json_page, part
 from wazo_busd.match import Match, is_name
 from wazo_busd.onlookers import MOST, Onlooker, Onlookers, Sighting
 from wazo_busd.patterns import mistake
+from wazo_busd.redaction import Redaction
 
 _QUIET_SECONDS = 5.0
 """So long after the last word another one is said, for those who are gone to be found."""
@@ -24,6 +26,9 @@ _MOST_ITEMS = 50
 _KEYS = ('match', 'handler')
 _EXAMPLE = "curl -N 'http://127.0.0.1:9506/events?match=calls.%23&handler=crm'; wazo-busd events lists names and keys"
 _STATUS = 'wazo-busd status lists them'
+
+
+_redaction = Redaction()
 
 
 class Live:
@@ -69,6 +74,10 @@ class Live:
         return self._told(Onlooker(match, query.get('handler', ())), in_full=in_full)
 
     async def _told(self, onlooker: Onlooker, *, in_full: bool) -> AsyncIterator[bytes]:
+        if self._onlookers.is_full:
+            # Others have come since it was asked for.
+            yield part('full', encode({'most': MOST}))
+            return
         self._onlookers.add(onlooker)
         try:
             yield part('begun', encode({'data': in_full}))
@@ -94,7 +103,13 @@ def _match(items: Collection[str]) -> Match:
 
 def _parts(missed: int, sightings: Iterable[Sighting], *, in_full: bool) -> list[bytes]:
     found = [part('missed', encode({'count': missed}))] if missed else []
-    return found + [part('handled', encode(each.plain(in_full=in_full))) for each in sightings]
+    return found + [part('handled', encode(_said(each, in_full=in_full))) for each in sightings]
+
+
+def _said(sighting: Sighting, *, in_full: bool) -> dict[str, Any]:
+    said = sighting.plain(in_full=in_full)
+    # There are keys with a telephone number in them.
+    return said if in_full else said | {'routing_key': _redaction.redacted(sighting.routing_key)}
 
 
 def _refusal(error: str, hint: str = _EXAMPLE) -> Page:

@@ -35,6 +35,13 @@ _IDENTIFIERS = frozenset(
 )  # fmt: skip
 """Fields whose digits are no telephone number: what is called something, and what the configuration says."""
 
+_IDS = frozenset(('agent_id', 'call_id', 'conference_id', 'event_id', 'origin_uuid', 'tenant_uuid', 'user_uuid'))
+_UNITS = ('_bytes', '_ms', '_seconds', 'bytes', 'count', 'seconds', 'size')
+"""What names of sizes end with."""
+
+PLUGINS = 'wazo_busd.plugins.'
+"""What the names of the loggers of plugins begin with."""
+
 
 def configure(
     level: str,
@@ -191,7 +198,8 @@ def _write(logger: _Named, method: str, fields: EventDict) -> str:
             # Said inside a handler, a line says which and on what.
             fields.setdefault('handler', work.handler)
             fields.setdefault('event_name', work.event.name)
-        told = {str(name): _told(str(name), value) for name, value in fields.items() if value is not None}
+        tell = _told_by_plugin if logger.name.startswith(PLUGINS) else _told
+        told = {str(name): tell(str(name), value) for name, value in fields.items() if value is not None}
         trace = _log.redaction.redacted(str(trace)) if trace else ''
         _log.write(Line(time.time(), method, logger.name, fact, told, trace))
     return ''
@@ -205,3 +213,14 @@ def _told(name: str, value: object) -> str | float:
     if name in _IDENTIFIERS or name.endswith(('_id', '_uuid')):
         return _log.redaction.concealed(text)
     return _log.redaction.redacted(text)
+
+
+def _told_by_plugin(name: str, value: object) -> str | float:
+    """What a field says that a plugin has named, which may be called anything: `caller_id` is a number of a person."""
+    if name in _IDENTIFIERS or name in _IDS:
+        return _told(name, value)
+    if isinstance(value, bool) or (isinstance(value, (int, float)) and name.endswith(_UNITS)):
+        return value
+    text = value if isinstance(value, str) else str(value)
+    redacted = _log.redaction.redacted(text)
+    return value if isinstance(value, (int, float)) and redacted == text else redacted

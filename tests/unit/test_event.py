@@ -531,3 +531,8 @@ def test_an_event_can_be_copied(copied: Callable[[Event], Event]) -> None:
     event = Event('call_created', {'a': 1}, body=b'{}')
 
     assert (copied(event).data, copied(event).id) == ({'a': 1}, event.id)
+
+
+def test_nothing_of_an_event_can_be_deleted() -> None:
+    with pytest.raises(AttributeError):
+        del Event('call_created').name

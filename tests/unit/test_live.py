@@ -106,3 +106,21 @@ async def test_one_too_many_is_refused() -> None:
 
     assert isinstance(page, Page)
     assert page.status == 503
+
+
+@pytest.mark.parametrize('in_full', [True, False])
+async def test_a_number_in_a_key_goes_by_the_socket_alone(in_full: bool) -> None:
+    onlookers = Onlookers()
+    stream = await reading(onlookers, {}, in_full=in_full)
+    onlookers.see(make_work(Event('sent', {}, 'sms.0123456789.sent'), handler='crm'), Outcome.DONE)
+    ((_, said),) = parts(await anext(stream))
+
+    assert ('0123456789' in said['routing_key']) is in_full
+
+
+async def test_who_comes_at_the_same_time_as_the_last_one_is_told_that_there_is_no_room() -> None:
+    onlookers = Onlookers()
+    streams = [await begun(onlookers, {}) for _ in range(MOST + 1)]
+    told = [parts(await anext(stream))[0][0] for stream in streams if not isinstance(stream, Page)]
+
+    assert (told, len(onlookers.present)) == (['begun'] * MOST + ['full'], MOST)

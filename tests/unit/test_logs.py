@@ -509,6 +509,31 @@ def test_what_something_is_called_stays(log: StringIO, name: str) -> None:
     assert said(log) == f'fact {name}=1234567'
 
 
+log_of_plugin = structlog.stdlib.get_logger(f'{logs.PLUGINS}crm')
+
+
+@pytest.mark.parametrize('name', ['caller_id', 'peer_id', 'user_id', 'number', 'extension'])
+@pytest.mark.parametrize('value', ['"Bob" <+33123456789>', 33123456789])
+def test_what_a_plugin_names_is_no_reason_to_show_a_number(log: StringIO, name: str, value: object) -> None:
+    log_of_plugin.info('fact', **{name: value})
+    assert '3123456' not in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ('name', 'value'), [('event_id', '1234567'), ('call_id', '1234567'), ('took_seconds', 1234567), ('count', 1234567)]
+)
+def test_what_a_plugin_names_as_everybody_does_stays(log: StringIO, name: str, value: object) -> None:
+    log_of_plugin.info('fact', **{name: value})
+    assert said(log) == f'fact {name}=1234567'
+
+
+@pytest.mark.parametrize('value', [3, 2.5, True])
+def test_a_small_number_of_a_plugin_stays_one(log: StringIO, value: object) -> None:
+    logs.configure('info', form='json', stream=log)
+    log_of_plugin.info('fact', found=value)
+    assert json.loads(log.getvalue())['found'] == value
+
+
 # ---- under systemd
 
 

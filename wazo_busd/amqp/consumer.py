@@ -318,7 +318,7 @@ class Consumer:
 
     def _refused(self, error: BusError) -> None:
         if self._wanted and self.status.detail != str(error):
-            log.error('queue_refused', handler=self.queue.handler, error=error.text, hint=error.cure)
+            log.error('queue_refused', handler=self.queue.handler, problem=error.text, hint=error.cure)
         self._become(ConsumerState.REFUSED, str(error))
 
     def _become(self, state: ConsumerState, detail: str = '') -> None:

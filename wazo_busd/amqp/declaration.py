@@ -173,7 +173,7 @@ class Declarer:
                     await channel.queue_bind(queue.name, exchange, '', arguments=arguments)
             except (BusError, *REFUSALS) as refusal:
                 error = refusal if isinstance(refusal, BusError) else self.explained(refusal, f'the queue {queue.name}')
-                log.error('queue_refused', queue=queue.name, error=error.text, hint=error.cure)
+                log.error('queue_refused', queue=queue.name, problem=error.text, hint=error.cure)
 
     def forget_kind(self, wanted: HandlerQueue) -> None:
         """A handler's queue is gone: the next one is of the kind that the configuration says."""

@@ -24,6 +24,8 @@ _MOST_AT_A_TIME = 16
 _LONGEST_REQUEST = 8192
 _MOST_A_SECOND = 50.0
 _MOST_AT_ONCE = 200
+_ALWAYS = ('/health', '/ready')
+"""What costs next to nothing, and is asked by who restarts us if there is no answer."""
 
 
 class HttpServer:
@@ -132,7 +134,7 @@ class HttpServer:
         name = _name_of(request.headers.get('Host', ''))
         if not (name in self._hosts or is_address(name.removeprefix('[').removesuffix(']'))):
             raise web.HTTPForbidden(text='This is no name of this host: add it to http.names of the configuration.\n')
-        if not self._rate.allows():
+        if request.path not in _ALWAYS and not self._rate.allows():
             raise web.HTTPTooManyRequests(
                 text='Too many requests; try again in a second.\n', headers={'Retry-After': '1'}
             )
