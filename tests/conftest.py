@@ -105,7 +105,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitmqNode]:
 @pytest.fixture
 def broker(node: RabbitmqNode) -> Broker:
     """A virtual host of the test's own on the private node."""
-    return _own_vhost(node)
+    return new_vhost(node)
 
 
 @pytest.fixture(scope='module')
@@ -121,7 +121,7 @@ def mortal_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitmqNo
 def mortal_broker(mortal_node: RabbitmqNode) -> Broker:
     """A virtual host of the test's own on a node that it may stop and kill."""
     mortal_node.start()
-    return _own_vhost(mortal_node)
+    return new_vhost(mortal_node)
 
 
 @pytest.fixture(params=['tap', 'fallback'])
@@ -141,7 +141,8 @@ def log() -> StringIO:
     return stream
 
 
-def _own_vhost(node: RabbitmqNode) -> Broker:
+def new_vhost(node: RabbitmqNode) -> Broker:
+    """A new virtual host on a node."""
     vhost = f'test-{uuid.uuid4().hex[:12]}'
     node.add_vhost(vhost)
     return Broker(node, vhost)

@@ -20,6 +20,8 @@ class Proxy:
 
     def __init__(self, host: str, port: int) -> None:
         self.port = 0
+        self.is_open = True
+        """Whether it listens."""
         self.opened = 0
         """How many connections there were."""
         self._target = (host, port)
@@ -41,6 +43,17 @@ class Proxy:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+
+    async def shut(self) -> None:
+        """Let nobody in and end every connection: nothing listens there any more, until it is opened."""
+        self.is_open = False
+        self._server.close()
+        self.reset()
+
+    async def open(self) -> None:
+        """Listen again, where it did."""
+        self.is_open = True
+        self._server = await asyncio.start_server(self._accept, '127.0.0.1', self.port)
 
     def freeze(self) -> None:
         """Let nothing more pass on the connections there are, and tell nobody: they are half open. New ones work."""

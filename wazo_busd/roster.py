@@ -77,14 +77,9 @@ def _enlist(roster: Roster, loader: Loader, name: str, config: HandlerConfig, co
     document, place = configuration.document, ('handlers', name)
     if (*place, 'plugin') in document.misread:
         return
-    try:
-        plugin = loader.load(config.plugin)
-    except PluginImportError as error:
-        roster.failures.append(document.problem((*place, 'plugin'), error.text, error.hint))
-        return
-    except PluginError as error:
-        if config.plugin in loader.names or not document.is_told(('plugin_dirs',)):
-            roster.problems.append(document.problem((*place, 'plugin'), error.text, error.hint))
+    plugin = _loaded(roster, loader, name, config, document)
+    if plugin is None:
+        roster.problems.extend(_unknown_items(name, config, document))
         return
     options, problems = _options(plugin, name, config, document)
     problems += _too_many(name, config, configuration)
@@ -96,7 +91,8 @@ def _enlist(roster: Roster, loader: Loader, name: str, config: HandlerConfig, co
                 place, f'the plugin {plugin.name!r} takes any event, so say which', 'add a line match: [calls.#]'
             )
         )
-    problems += _unknown_events(plugin, name, config, document)
+    problems += _unknown_items(name, config, document)
+    problems += _unknown_events(plugin, name, document)
     roster.problems.extend(problems)
     is_misread = any(at[:3] == (*place, 'match') for at in document.misread)
     wish = (config.schedule or '').removeprefix('!')
@@ -107,6 +103,19 @@ def _enlist(roster: Roster, loader: Loader, name: str, config: HandlerConfig, co
         roster.handlers[name] = Handler(
             name, plugin, config, options, surroundings=around, schedule=schedule, secrets=document.secrets
         )
+
+
+def _loaded(roster: Roster, loader: Loader, name: str, config: HandlerConfig, document: Document) -> Plugin | None:
+    """The plugin of a handler; `None` if it cannot be used, which the roster says then."""
+    place = ('handlers', name, 'plugin')
+    try:
+        return loader.load(config.plugin)
+    except PluginImportError as error:
+        roster.failures.append(document.problem(place, error.text, error.hint))
+    except PluginError as error:
+        if config.plugin in loader.names or not document.is_told(('plugin_dirs',)):
+            roster.problems.append(document.problem(place, error.text, error.hint))
+    return None
 
 
 def _too_many(name: str, config: HandlerConfig, configuration: Configuration) -> list[Problem]:
@@ -161,8 +170,8 @@ def _has_wrong_match(name: str, document: Document) -> bool:
     return any(nearest(key, HandlerConfig.model_fields) == 'match' for key in unknown)
 
 
-def _unknown_events(plugin: Plugin, name: str, config: HandlerConfig, document: Document) -> list[Problem]:
-    """The names in its match and in its plugin's that no event has."""
+def _unknown_items(name: str, config: HandlerConfig, document: Document) -> list[Problem]:
+    """The names in its match that no event has."""
     problems = []
     place = ('handlers', name, 'match')
     for number, item in enumerate(config.match or ()):
@@ -172,6 +181,12 @@ def _unknown_events(plugin: Plugin, name: str, config: HandlerConfig, document: 
             Match([item])
         except UnknownEvent as error:
             problems.append(document.problem((*place, number), str(error), _hint(error)))
+    return problems
+
+
+def _unknown_events(plugin: Plugin, name: str, document: Document) -> list[Problem]:
+    """The names in the match of its plugin that no event has."""
+    problems = []
     for method in plugin.methods:
         try:
             Match(method.match)

@@ -155,8 +155,7 @@ def test_a_broker_that_is_away_is_told_in_one_line(config: Path, broker: Broker)
         unused.bind((broker.host, 0))
         port = unused.getsockname()[1]
     done = emit_by_process(other_bus(config, broker, port=port), 'call_created')
-    reason = f"Connect call failed ('{broker.host}', {port})"
-    text = f'nothing listens on {broker.host}:{port}: {reason}; systemctl status rabbitmq-server'
+    text = f'nothing listens on {broker.host}:{port}: Connection refused. next: systemctl status rabbitmq-server'
 
     assert (done.returncode, done.stdout, done.stderr) == (1, '', f'error: {text}\n')
 
@@ -166,7 +165,7 @@ def test_an_exchange_that_is_not_there_is_told_with_the_cure(config: Path, broke
     text = f"there is no exchange 'wazo-headers' on {broker.host}:{broker.port}"
     cure = 'start wazo-busd once, which makes both, or name another with --exchange'
 
-    assert (done.returncode, done.stdout, done.stderr) == (1, '', f'error: {text}; {cure}\n')
+    assert (done.returncode, done.stdout, done.stderr) == (1, '', f'error: {text}. next: {cure}\n')
 
 
 def test_a_user_who_may_not_publish_is_told_with_the_command_that_helps(config: Path, broker: Broker) -> None:
@@ -174,7 +173,7 @@ def test_a_user_who_may_not_publish_is_told_with_the_command_that_helps(config: 
     broker.node.set_permissions(broker.vhost, f'reader-{broker.vhost}', '^$', '^$', '.*')
     reader = other_bus(config, broker, username=f'reader-{broker.vhost}', password='secret')
     done = emit(reader, 'call_created', '--exchange', 'amq.topic')
-    told, _, cure = done.stderr.strip().partition('; rabbitmqctl ')
+    told, _, cure = done.stderr.strip().partition('. next: rabbitmqctl ')
     broker.node.ctl(*(each.strip("'") for each in cure.split()))
 
     assert (done.exit_code, told, emit(reader, 'call_created', '--exchange', 'amq.topic').exit_code) == (
@@ -193,7 +192,7 @@ def test_a_wrong_password_is_told(config: Path, broker: Broker) -> None:
 def test_a_vhost_that_is_not_there_is_told(config: Path, broker: Broker) -> None:
     done = emit(other_bus(config, broker, vhost='nowhere'), 'call_created')
 
-    assert (done.exit_code, "has no vhost 'nowhere'; rabbitmqctl add_vhost 'nowhere'" in done.stderr) == (1, True)
+    assert (done.exit_code, "has no vhost 'nowhere'. next: rabbitmqctl add_vhost 'nowhere'" in done.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -224,4 +223,6 @@ def test_a_broker_in_alarm_is_not_waited_for_without_end(
         broker.node.evaluate('vm_memory_monitor:set_vm_memory_high_watermark(0.4)')
         eventually_sync(lambda: emit(config, 'call_created', '--exchange', 'amq.topic').exit_code == 0)
 
-    assert done.stderr == f'error: {broker.host}:{broker.port} did not take it within 1 s; rabbitmqctl list_alarms\n'
+    assert (
+        done.stderr == f'error: {broker.host}:{broker.port} did not take it within 1 s. next: rabbitmqctl list_alarms\n'
+    )

@@ -6,12 +6,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 import structlog
 from click.testing import CliRunner
@@ -20,6 +22,16 @@ from wazo_busd.cli import main
 
 BELL = "from wazo_busd.api import handler\n@handler('calls.#')\ndef ring(event): ...\n"
 CTRL_C = 'import os, signal; os.kill(os.getpid(), signal.SIGINT)\n'
+
+
+def commands(group: click.Group, before: str = '') -> Iterator[tuple[str, click.Command]]:
+    """Each command with its name, those of groups included."""
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        assert command is not None
+        yield f'{before}{name}', command
+        if isinstance(command, click.Group):
+            yield from commands(command, f'{before}{name} ')
 
 
 @pytest.fixture
@@ -92,3 +104,29 @@ def test_whatever_a_command_logs_shows_no_variables(tmp_path: Path) -> None:
     CliRunner().invoke(main, ['check', '-c', str(tmp_path / 'config.yml')])
 
     assert structlog.is_configured()
+
+
+def test_what_an_option_takes_is_named_and_not_its_type() -> None:
+    told = {
+        f'{name} {each.opts[-1]}': each.make_metavar(click.Context(command))
+        for name, command in commands(main)
+        for each in command.params
+        if isinstance(each, click.Option) and not each.is_flag
+    }
+
+    assert (len(told) > 50, [each for each, shown in told.items() if shown in ('TEXT', 'FILENAME', 'INTEGER')]) == (
+        True,
+        [],
+    )
+
+
+@pytest.mark.parametrize('word', ['check', 'status', 'doctor', 'tail'])
+def test_who_begins_is_told_where(word: str) -> None:
+    assert word in CliRunner().invoke(main, ['--help']).stdout.split('Exit codes:')[0]
+
+
+@pytest.mark.parametrize(('group', 'noun'), [('dead', 'dead letters'), ('queue', 'queues')])
+def test_the_list_of_a_group_says_of_what(group: str, noun: str) -> None:
+    said = ' '.join(CliRunner().invoke(main, [group, '--help']).stdout.split('Commands:')[1].split())
+
+    assert re.search(rf'list Show the {noun}', said)

@@ -488,6 +488,16 @@ def test_a_name_that_no_event_has_is_told_beside_what_else_is_wrong(host: Host) 
     assert sorted(problem.line for problem in found.problems) == [5, 6]
 
 
+@pytest.mark.parametrize('code', [None, 'import nowhere'])
+def test_a_name_that_no_event_has_is_told_beside_a_plugin_that_cannot_be_loaded(host: Host, code: str | None) -> None:
+    if code is not None:
+        host.drop_in('ringing', code)
+
+    found = host.call('bell:\n  plugin: ringing\n  match: call_creatd')
+
+    assert sorted(problem.line for problem in (*found.problems, *found.failures)) == [4, 5]
+
+
 def test_a_plugin_that_names_an_unknown_event_is_a_problem_of_its_handler(host: Host) -> None:
     file = host.drop_in('ringing', f"{HEAD}@handler('calls.#', 'users_services_dnb_updated')\ndef ring(event): ...")
 
@@ -597,7 +607,7 @@ def test_a_failure_takes_out_its_own_handler_and_no_other(host: Host) -> None:
 
 
 def test_problems_of_all_handlers_are_told(host: Host) -> None:
-    found = host.call('one: {plugin: xylophone, match: a}\ntwo: {plugin: trombone, match: a}')
+    found = host.call('one: {plugin: xylophone, match: calls.#}\ntwo: {plugin: trombone, match: calls.#}')
 
     assert [(each.handler, each.line) for each in found.problems] == [('one', 3), ('two', 4)]
 

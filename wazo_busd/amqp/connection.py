@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 import ssl
 from importlib.metadata import version
@@ -327,4 +329,7 @@ def _guest(config: BusConfig) -> str:
 
 
 def _os_text(error: BaseException) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        # asyncio tells the address once more, and in its own way.
+        return os.strerror(errno.ECONNREFUSED)
     return getattr(error, 'strerror', None) or str(error)

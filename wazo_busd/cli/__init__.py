@@ -25,6 +25,9 @@ from wazo_busd.errors import Interrupted
 def main(context: click.Context) -> None:
     """Run handler plugins on the events of the Wazo message bus.
 
+    To begin, type check, then run. When something is wrong, type status, then doctor, which say what to type next, and
+    tail to see what comes over the bus.
+
     Exit codes: 0 all is well, 1 a problem, 2 wrong usage, 3 the daemon does not run, 78 wrong configuration.
     """
     # Not above, for a Tab must not wait for it.

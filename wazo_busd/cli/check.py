@@ -15,7 +15,7 @@ import click
 from wazo_busd import roster
 from wazo_busd.advice import Advice
 from wazo_busd.catalogue import Entry
-from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, output_option, plural, print_problems
+from wazo_busd.cli.options import EXIT_CONFIGURATION, command, config_option, output_option, plural, print_problems
 from wazo_busd.config import Configuration, load
 from wazo_busd.errors import Problem, in_order
 from wazo_busd.roster import Roster
@@ -54,9 +54,11 @@ def check(path: Path, output: str) -> None:
         print_problems(errors)
         _explain(configuration, names, advice, {each.handler for each in errors})
         if errors:
-            click.echo(f'{plural(len(errors), "error")} in {path}', err=True)
+            again = command('check', path)
+            click.echo(f'{plural(len(errors), "error")} in {path}. next: mend that, then: {again}', err=True)
         else:
-            click.echo(f'{path} is right: {plural(len(names.handlers), "handler")} would run')
+            right = f'{path} is right: {plural(len(names.handlers), "handler")} would run'
+            click.echo(f'{right}. next: {command("reload", path)}' if names.handlers else right)
             if not names.handlers:
                 click.echo('next: name a handler in conf.d beside it, as its comments show')
     if errors:

@@ -28,7 +28,7 @@ T = TypeVar('T')
 
 @click.group(short_help='Look at what handlers gave up on, send it back, or drop it.')
 def dead() -> None:
-    """Look at the events that handlers gave up on, send them back to the handler, or drop them.
+    """Look at the events that handlers gave up on, the dead letters; send them back to the handler, or drop them.
 
     It works whether the daemon runs or not.
     """
@@ -36,15 +36,18 @@ def dead() -> None:
 
 def selection_options(function: F) -> F:
     """Add what says which dead letters are meant."""
-    function = click.option('--error', help='Only those of this class of error.')(function)
+    function = click.option('--error', metavar='CLASS', help='Only those of this class of error, as in KeyError.')(
+        function
+    )
     return click.option(
         '--handler',
+        metavar='HANDLER',
         shell_complete=handler_names,
         help='Only those of this handler, be it one that is no longer configured.',
     )(function)
 
 
-@dead.command('list', short_help='Show them, grouped by error.')
+@dead.command('list', short_help='Show the dead letters, grouped by error.')
 @selection_options
 @click.option('--bodies', is_flag=True, help='With -o json: what the events say, too.')
 @config_option

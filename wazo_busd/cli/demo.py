@@ -31,7 +31,7 @@ _DATABASE = 'history.sqlite'
 
 
 @click.command(short_help='Play a day at an office in a minute, without RabbitMQ.')
-@click.option('--seed', type=int, default=0, show_default=True, help='Another seed is another day.')
+@click.option('--seed', type=int, metavar='NUMBER', default=0, show_default=True, help='Another seed is another day.')
 @click.option(
     '--speed',
     type=click.FloatRange(1, 100_000),

@@ -20,7 +20,7 @@ from wazo_busd.catalogue import Entry
 from wazo_busd.catalogue.publication import Era, Publication, example, publication
 from wazo_busd.cli.completion import event_names
 from wazo_busd.cli.fields import changes, file_name, read_json
-from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, print_problems
+from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, explained, print_problems
 from wazo_busd.codec import deeper_than, encode
 from wazo_busd.config import load
 from wazo_busd.errors import BusError, UnknownEvent
@@ -37,9 +37,13 @@ _MOST_LEVELS = 200
 @click.argument('name', shell_complete=event_names)
 @click.argument('fields', metavar='[FIELD=VALUE]...', nargs=-1)
 @config_option
-@click.option('--file', 'file', type=click.File('rb'), help='Take data from this JSON file; - is standard input.')
-@click.option('--exchange', help="Publish there instead of where that era's service does: xivo or wazo-headers.")
-@click.option('--key', help='The routing key, instead of that of the catalogue.')
+@click.option(
+    '--file', 'file', type=click.File('rb'), metavar='FILE', help='Take data from this JSON file; - is standard input.'
+)
+@click.option(
+    '--exchange', metavar='NAME', help="Publish there instead of where that era's service does: xivo or wazo-headers."
+)
+@click.option('--key', metavar='KEY', help='The routing key, instead of that of the catalogue.')
 @click.option(
     '--era', type=click.Choice(['now', '2019']), default='now', show_default=True, help='As hosts of that time do.'
 )
@@ -84,7 +88,7 @@ def emit(
     try:
         _publish(path, made)
     except BusError as error:
-        click.echo(escape(f'error: {error}'), err=True)
+        click.echo(escape(f'error: {explained(error)}'), err=True)
         sys.exit(1)
     click.echo(escape(f'published {made.headers["name"]} on {made.exchange} with the key {made.routing_key}'))
 

@@ -37,7 +37,7 @@ def journal() -> None:
 @click.option('--jsonl', 'form', flag_value='jsonl', default='jsonl', help='One JSON object a line. The default.')
 @click.option('--since', metavar='WHEN', help='Only events that came then or later, as in 7d or 2026-03-01T09:00.')
 @click.option('--until', metavar='WHEN', help='Only events that came before.')
-@click.option('--name', help='Only events of this name.')
+@click.option('--name', metavar='NAME', help='Only events of this name.')
 @click.option('--field', 'fields', metavar='FIELD', multiple=True, help='With --csv: a column, as in data.call_id.')
 @click.option(
     '--file',

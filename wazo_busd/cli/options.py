@@ -14,11 +14,11 @@ from typing import Any, TypeVar
 import click
 
 from wazo_busd.codec import encode
-from wazo_busd.errors import Problem, in_order
+from wazo_busd.errors import BusError, Problem, in_order
 from wazo_busd.text import escape
 
 _OURS = re.compile(
-    r'\bwazo-busd (check|dead \w+|doctor|emit|pause|reload|resume|run|status|tail)\b(?! -c)'
+    r'\bwazo-busd (check|dead \w+|doctor|emit|pause|queue \w+|reload|resume|run|status|tail|top)\b(?! -c)'
     r'|\bsystemctl start wazo-busd\b'
 )
 """Our commands that read a configuration; systemd's daemon reads the usual one."""
@@ -66,6 +66,11 @@ def with_config(cure: str, path: Path) -> str:
     if path == DEFAULT_CONFIG:
         return cure
     return _OURS.sub(lambda match: command(match[1] or 'run', path), cure)
+
+
+def explained(error: BusError) -> str:
+    """What happened on the bus, and what to type next, where that is known."""
+    return f'{error.text}. next: {error.cure}' if error.cure else error.text
 
 
 def print_problems(problems: Sequence[Problem], kind: str = 'error') -> None:

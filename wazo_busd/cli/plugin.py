@@ -47,7 +47,7 @@ def test_an_event_is_done_with() -> None:
 
 @click.group(short_help='Write a plugin, check one, or list them.')
 def plugin() -> None:
-    """Write a plugin with its test, say of one what the daemon would, or list all that are found."""
+    """Write a plugin with its test, check one as the daemon would, or list all that are found."""
 
 
 plugin.add_command(plugins, 'list')
@@ -97,9 +97,9 @@ def new(name: str, directory: Path) -> None:
 def check(place: Path, path: Path, output: str) -> None:
     """Load a plugin as the daemon would, and say what it takes, which options it has, and what is wrong with it.
 
-    PATH is a file, a package, or a directory of these. Its code is imported, and nothing of it is called. What would
-    hold up the loop is warned of, as far as the code shows it. Exits with 1 if a plugin cannot be used; warnings change
-    nothing about that.
+    PATH is a file, a package, or a directory of these. Its code is imported, and nothing of it is called. Calls that
+    would hold up all handlers, such as time.sleep, are warned of. Exits with 1 if a plugin cannot be used;
+    warnings change nothing about that.
 
     \b
     Examples:

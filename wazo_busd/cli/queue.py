@@ -48,7 +48,7 @@ def handler_argument(function: F) -> F:
     return click.argument('handler', metavar='HANDLER', callback=checked)(function)
 
 
-@queue.command('list', short_help='Show them.')
+@queue.command('list', short_help='Show the queues, what waits in them, and what is wrong with them.')
 @config_option
 @output_option
 def list_command(path: Path, output: str) -> None:
@@ -68,7 +68,7 @@ def list_command(path: Path, output: str) -> None:
         click.echo(escape(line))
 
 
-@queue.command('recreate', short_help='Make one anew that the broker refuses, and move its events over.')
+@queue.command('recreate', short_help='Make a queue anew that the broker refuses, and move its events over.')
 @handler_argument
 @click.option('--dry-run', is_flag=True, help='Say what differs, and do nothing.')
 @config_option
@@ -97,13 +97,15 @@ def recreate_command(handler: str, dry_run: bool, path: Path) -> None:
         )
 
 
-@queue.command('purge', short_help='Throw away what waits in one.')
+@queue.command('purge', short_help='Throw away what waits in a queue.')
 @handler_argument
 @click.option('--force', is_flag=True, help='Also of a handler that is configured and enabled.')
 @click.option('-y', '--yes', is_flag=True, help='Do not ask.')
 @config_option
 def purge_command(handler: str, force: bool, yes: bool, path: Path) -> None:
-    """Throw away the events that wait in the queue of HANDLER. What the handler has in hand stays, and the queue too.
+    """Throw away, for good, the events that wait in the queue of HANDLER.
+
+    What the handler has in hand stays, and so does the queue.
 
     \b
     Examples:
@@ -124,7 +126,7 @@ def purge_command(handler: str, force: bool, yes: bool, path: Path) -> None:
     click.echo(f'{plural(purged, "event")} of {handler} thrown away; the queue stays{_dead_left(row)}')
 
 
-@queue.command('delete', short_help='Delete that of a handler that is gone.')
+@queue.command('delete', short_help='Delete the queue of a handler that is gone.')
 @handler_argument
 @click.option('--dead-letters', is_flag=True, help='Delete its dead letters too.')
 @click.option('-y', '--yes', is_flag=True, help='Do not ask.')

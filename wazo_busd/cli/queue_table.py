@@ -127,6 +127,18 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
         yield from told
         if each.next:
             yield f'{each.handler}: {each.state}. next: {each.next}'
+    if not any(each.next for each in rows):
+        yield from ('', _sum(rows))
+
+
+def _sum(rows: Sequence[Row]) -> str:
+    """What all of them have, and what to type next."""
+    waiting, dead = sum(each.events or 0 for each in rows), sum(each.dead_letters or 0 for each in rows)
+    queues = '1 queue' if len(rows) == 1 else f'{len(rows)} queues'
+    events = '1 event waits' if waiting == 1 else f'{waiting} events wait'
+    if dead:
+        return f'{queues}, {events}, {dead} dead letter{"" if dead == 1 else "s"}. next: wazo-busd dead list'
+    return f'{queues}, {events}. next: wazo-busd {"top" if waiting else "status"}'
 
 
 def _state(*, is_there: bool, is_known: bool, is_wanted: bool) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from wazo_busd import __version__
 from wazo_busd.cli.asking import ask
 from wazo_busd.cli.options import DEFAULT_CONFIG, as_json, config_option, output_option, with_config
 from wazo_busd.text import escape
@@ -21,14 +22,17 @@ _COLUMNS = ('handler', 'plugin', 'state', 'in hand', 'received', 'done', 'retrie
 COLOURS = {'consuming': 'green', 'stopped': 'red', 'refused': 'red', 'broken': 'red'}
 """Of states; all others are yellow."""
 _LOG = 'journalctl -u wazo-busd -n 50'
+_OWN_LOG = 'journalctl -u wazo-busd BUSD_HANDLER={handler} -n 20'
+_FULL_HANDS = 100
+"""A handler that has so many events in hand is behind, as a rule."""
 _NEXT = {
     'broken': 'wazo-busd check',
     'refused': '',
     'stopped': 'mend that, then: wazo-busd reload',
     'waiting': _LOG,
-    'starting': _LOG,
+    'starting': _OWN_LOG,
     'paused': 'wazo-busd resume {handler}',
-    'resting': _LOG,
+    'resting': _OWN_LOG,
 }
 """What to type, by states, the worst first; `''` is what its own reason ends with."""
 
@@ -131,7 +135,18 @@ def _end(found: Mapping[str, Any]) -> str:
             return f'{names}: {state}. next: {command}'
     if not found['ready']:
         return f'{"; ".join(found["reasons"])}. next: {_LOG}'
-    dead = next((each for each in found['handlers'] if each['dead']), None)
+    if found['version'] != __version__:
+        late = f'this is wazo-busd {__version__}: the daemon was not restarted after the upgrade'
+        return f'all is well, but {late}. next: systemctl restart wazo-busd'
+    return _when_well(found['handlers'])
+
+
+def _when_well(handlers: Sequence[Mapping[str, Any]]) -> str:
+    busy = max(handlers, key=lambda each: each['in_hand'], default=None)
+    if busy is not None and busy['in_hand'] >= _FULL_HANDS:
+        following = 'wazo-busd queue list shows how many events wait'
+        return f'all is well now; {busy["handler"]} has its hands full. next: {following}'
+    dead = next((each for each in handlers if each['dead']), None)
     if dead is not None:
         return f'all is well now; {dead["handler"]} has given up on events. next: wazo-busd dead list'
     return 'all is well. next: wazo-busd events shows what could be handled too'

@@ -24,7 +24,7 @@ from wazo_busd.cli.completion import event_names
 from wazo_busd.cli.journal_source import Advice as JournalAdvice
 from wazo_busd.cli.journal_source import moment_of, name_of, records_of
 from wazo_busd.cli.listening import configuration_of, misconfigured, seconds_of, selection_of, selection_options
-from wazo_busd.cli.options import config_option, output_option
+from wazo_busd.cli.options import config_option, explained, output_option
 from wazo_busd.cli.tail_line import LONGEST, Style, json_line, json_text, line
 from wazo_busd.cli.tail_mask import masked_text
 from wazo_busd.cli.tail_output import Form, write
@@ -61,7 +61,9 @@ _WRITTEN = {'names_only': '--names-only', 'whole': '--data', 'handlers': '--hand
 @selection_options
 @click.option('--since', metavar='WHEN', help='First what a journal has since then, as in 2h or 2026-03-01T09:00.')
 @click.option('--journal', metavar='HANDLER', help='With --since: that of this handler, where there are several.')
-@click.option('--ami', is_flag=True, help='Show events of AMI too, which are hidden unless they are named.')
+@click.option(
+    '--ami', is_flag=True, help="Show events of AMI too, Asterisk's own, which are hidden unless they are named."
+)
 @click.option('--names-only', is_flag=True, help='The name of each event, or its key if it has none, and nothing else.')
 @click.option('--data', 'whole', is_flag=True, help='All of the data, in JSON, however long.')
 @click.option('--mask', is_flag=True, help='Hide telephone numbers and names of people.')
@@ -116,7 +118,7 @@ def _run(session: Session, seconds: float | None, report: Report | None, output:
         if not session.is_closed:
             _conclude(session, report, output)
     except BusError as error:
-        _fail(str(error))
+        _fail(explained(error))
     except BrokenPipeError:
         # Whoever reads has enough, as `head` has.
         return

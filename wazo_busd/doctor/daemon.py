@@ -13,9 +13,12 @@ from wazo_busd.doctor.finding import Finding, ok, problem, warning
 
 CHECK = 'daemon'
 _LOG = 'journalctl -u wazo-busd -n 50'
+_OWN_LOG = 'journalctl -u wazo-busd BUSD_HANDLER={handler} -n 20'
 _CURES = {
     'broken': 'wazo-busd check',
-    'stopped': f'{_LOG}; mend that, then: wazo-busd reload',
+    'resting': _OWN_LOG,
+    'starting': _OWN_LOG,
+    'stopped': f'{_OWN_LOG}; mend that, then: wazo-busd reload',
     'paused': 'wazo-busd resume {handler}',
 }
 QUOTED = ('stopped', 'starting', 'broken')

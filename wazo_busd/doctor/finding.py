@@ -54,13 +54,15 @@ def problem(check: str, text: str, cure: str, quoted: str = '') -> Finding:
 _ORDER = (Severity.PROBLEM, Severity.WARNING, Severity.OK)
 _CAUSES = ('configuration', 'user', 'broker', 'permissions', 'alarm', 'disk', 'plugins', 'daemon', 'hub')
 """What brings others with it comes before them."""
+_LAST = ('bus',)
+"""What is so on every quiet night comes behind all else of its severity."""
 
 
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """The findings, problems first and what is well last; among them causes before what they bring with them."""
 
     def rank(each: Finding) -> tuple[int, int]:
-        place = _CAUSES.index(each.check) if each.check in _CAUSES else len(_CAUSES)
+        place = _CAUSES.index(each.check) if each.check in _CAUSES else len(_CAUSES) + (each.check in _LAST)
         return _ORDER.index(each.severity), place
 
     return sorted(findings, key=rank)

@@ -16,7 +16,7 @@ from wazo_busd.handler import Handler
 from wazo_busd.patterns import includes
 from wazo_busd.topology import Exchange
 
-HUB, AMI = 'hub', 'ami'
+HUB, BUS, AMI = 'hub', 'bus', 'ami'
 _LEAST_SHARE = 0.5
 _ENOUGH = 20
 """From so many events on it is no chance that half of them are missing."""
@@ -85,9 +85,13 @@ def judge_hub(flow: Flow, hub: str, *, runs: bool) -> Iterator[Finding]:
         return
     if not flow.upstream:
         text = (
-            f'nothing was published in {flow.seconds:.0f} s on xivo or wazo-headers: a quiet host, or the wrong broker'
+            f'nothing was published in {flow.seconds:.0f} s on xivo or wazo-headers: a quiet host, another vhost or '
+            'broker than that of the services, or somebody who publishes elsewhere'
         )
-        yield warning(HUB, text, 'wazo-busd doctor --listen 60s')
+        listen = 'wazo-busd doctor --listen 60s'
+        yield warning(
+            BUS, text, f'{listen}; if that hears nothing either: rabbitmqctl list_connections vhost user peer_host'
+        )
         return
     shares = ', '.join(f'{name} {_events(number)}' for name, number in flow.upstream.items())
     yield ok(HUB, f'the hub hears what moves: {shares} in {flow.seconds:.0f} s')

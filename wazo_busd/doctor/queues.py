@@ -62,9 +62,18 @@ def _of_depth(each: HandlerQueue, depth: Depth, state: str, bus: BusConfig) -> I
         yield problem(QUEUES, text, 'systemctl restart wazo-busd')
     if depth.ready >= each.max_length * _NEARLY_FULL:
         text = f'{depth.ready} events wait for {each.handler}, and beyond {each.max_length} the oldest are dropped'
-        yield problem(QUEUES, text, 'wazo-busd status')
+        yield problem(QUEUES, text, _hurry(each.handler, state))
     elif depth.ready >= _BEHIND:
-        yield warning(QUEUES, f'{each.handler} is {depth.ready} events behind', 'wazo-busd status')
+        yield warning(QUEUES, f'{each.handler} is {depth.ready} events behind', _hurry(each.handler, state))
+
+
+def _hurry(handler: str, state: str) -> str:
+    """What to type where a handler in this state is behind."""
+    if state == 'paused':
+        return f'wazo-busd resume {handler}'
+    if state in _AT_REST:
+        return 'wazo-busd status'
+    return 'wazo-busd top' if state else 'systemctl start wazo-busd'
 
 
 def judge_dead(wanted: Iterable[HandlerQueue], depths: Mapping[str, Depth | None]) -> Iterator[Finding]:
@@ -123,11 +132,10 @@ def judge_removed(
         handler = Hub(bus.namespace).handler_of(name)
         gone = 'is off' if handler in off else 'was removed'
         depth, dead = depths.get(name), depths.get(f'{name}.dead')
-        delete = f'rabbitmqctl delete_queue -p {shlex.quote(bus.vhost)}'
         if depth is not None:
             fills = ', and fills on: its bindings were not taken away' if list(bound.get(name, ())) else ''
             text = f'the handler {handler} {gone}, and its queue {name} is still there with {depth.ready} events{fills}'
-            cure = f'{delete} {shlex.quote(name)}'
+            cure = f'wazo-busd queue delete {handler}'
             if fills:
                 cure = f'systemctl restart wazo-busd, which unbinds it; or {cure}'
             # One that is off may be wanted again.

@@ -180,9 +180,8 @@ def judge(reached: Iterable[Reached]) -> Iterator[Finding]:
             failed.append(problem(CHECK, text, each.cure))
     yield from failed
     if not failed:
-        yield ok(
-            CHECK, f'all {number} servers of handlers can be connected to' if number else 'no handler has a server'
-        )
+        servers = 'the server' if number == 1 else f'all {number} servers'
+        yield ok(CHECK, f'{servers} of the handlers can be connected to' if number else 'no handler has a server')
 
 
 def judge_brokers(reached: Iterable[Reached]) -> Iterator[Finding]:

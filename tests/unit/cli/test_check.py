@@ -32,7 +32,7 @@ def test_of_each_handler_it_says_what_it_would_get(shell: Shell) -> None:
         '',
         [
             '  6 known events, such as call_created, call_updated, call_ended, call_answered',
-            f'{shell.config} is right: 1 handler would run',
+            f'{shell.config} is right: 1 handler would run. next: wazo-busd reload -c {shell.config}',
         ],
     )
 
@@ -88,7 +88,10 @@ def test_an_unknown_name_is_an_error_with_near_names(shell: Shell) -> None:
     assert (said.exit_code, said.stdout, said.stderr.splitlines()) == (
         78,
         '',
-        [f'error: {shell.config}:4: {problem} ({hint})', f'1 error in {shell.config}'],
+        [
+            f'error: {shell.config}:4: {problem} ({hint})',
+            f'1 error in {shell.config}. next: mend that, then: wazo-busd check -c {shell.config}',
+        ],
     )
 
 
@@ -122,7 +125,7 @@ def test_handlers_that_are_right_are_explained_beside_one_that_is_not(shell: She
     assert (said.exit_code, said.stdout.splitlines()[1:], said.stderr.splitlines()[-1]) == (
         78,
         FAXES,
-        f'1 error in {shell.config}',
+        f'1 error in {shell.config}. next: mend that, then: wazo-busd check -c {shell.config}',
     )
 
 

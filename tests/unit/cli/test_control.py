@@ -94,8 +94,8 @@ def test_for_programs_it_is_json(shell: Shell, daemon: FakeDaemon) -> None:
         (State.REFUSED, 'it differs', 'crm: refused. next: journalctl -u wazo-busd -n 50'),
         (State.STOPPED, 'stopped: no', 'crm: stopped. next: mend that, then: wazo-busd reload -c CONFIG'),
         (State.PAUSED, 'by a person', 'crm: paused. next: wazo-busd resume -c CONFIG crm'),
-        (State.RESTING, 'out', 'crm: resting. next: journalctl -u wazo-busd -n 50'),
-        (State.STARTING, 'OSError', 'crm: starting. next: journalctl -u wazo-busd -n 50'),
+        (State.RESTING, 'out', 'crm: resting. next: journalctl -u wazo-busd BUSD_HANDLER=crm -n 20'),
+        (State.STARTING, 'OSError', 'crm: starting. next: journalctl -u wazo-busd BUSD_HANDLER=crm -n 20'),
         (State.WAITING, '', 'crm: waiting. next: journalctl -u wazo-busd -n 50'),
     ],
 )
@@ -138,6 +138,24 @@ def test_dead_letters_are_shown_and_no_problem_of_the_daemon(shell: Shell, daemo
         f'wazo-busd dead list -c {shell.config}',
     )
     assert 'last error: ValueError' in said
+
+
+def test_one_with_its_hands_full_is_named_and_no_problem(shell: Shell, daemon: FakeDaemon) -> None:
+    daemon.said = daemon_status(handler_status(in_hand=3), handler_status(name='slow', in_hand=256))
+    code, said, _ = run(shell, 'status')
+
+    last = f'slow has its hands full. next: wazo-busd queue list -c {shell.config} shows how many events wait'
+    assert (code, said.splitlines()[-1]) == (0, f'all is well now; {last}')
+
+
+def test_a_daemon_that_was_not_restarted_after_an_upgrade_is_told(
+    shell: Shell, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('wazo_busd.cli.status.__version__', '99.0')
+    code, said, _ = run(shell, 'status')
+
+    late = 'this is wazo-busd 99.0: the daemon was not restarted after the upgrade'
+    assert (code, said.splitlines()[-1]) == (0, f'all is well, but {late}. next: systemctl restart wazo-busd')
 
 
 def test_what_a_plugin_says_cannot_do_anything_to_the_terminal(shell: Shell, daemon: FakeDaemon) -> None:

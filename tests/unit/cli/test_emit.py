@@ -402,7 +402,7 @@ def test_what_the_broker_refuses_is_told_with_the_cure(shell: Shell, broker: Bro
     assert refused(shell('emit', 'call_held', '-c', str(shell.config))) == (
         1,
         '',
-        'error: there is no exchange; make one\\x1b[31m',
+        'error: there is no exchange. next: make one\\x1b[31m',
     )
 
 

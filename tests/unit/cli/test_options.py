@@ -17,6 +17,8 @@ from wazo_busd.cli.options import DEFAULT_CONFIG, with_config
         ('wazo-busd reload', "wazo-busd reload -c '/a b.yml'"),
         ('mend that, then: wazo-busd reload', "mend that, then: wazo-busd reload -c '/a b.yml'"),
         ('wazo-busd dead list --handler crm', "wazo-busd dead list -c '/a b.yml' --handler crm"),
+        ('wazo-busd queue list', "wazo-busd queue list -c '/a b.yml'"),
+        ('wazo-busd top', "wazo-busd top -c '/a b.yml'"),
         # The daemon of systemd reads the usual one.
         ('systemctl start wazo-busd', "wazo-busd run -c '/a b.yml'"),
         ('wazo-busd check -c /x', 'wazo-busd check -c /x'),

@@ -16,6 +16,7 @@ from click.testing import Result
 from tests.unit.amqp.yard import BACKLOG, OWN, Yard
 from tests.unit.cli.conftest import Shell
 from wazo_busd.cli import main
+from wazo_busd.cli.queue_table import Row, lines
 from wazo_busd.errors import BusError
 
 QUEUE, DEAD = OWN.queue.name, f'{OWN.queue.name}.dead'
@@ -99,6 +100,25 @@ def test_the_list_says_what_each_has_and_what_to_type_next(run: Run) -> None:
         '',
         'old-crm: gone. next: wazo-busd queue delete old-crm',
     ]
+
+
+@pytest.mark.parametrize(
+    ('waiting', 'letters', 'last'),
+    [
+        (0, 0, '2 queues, 0 events wait. next: wazo-busd status'),
+        (1, 0, '2 queues, 1 event waits. next: wazo-busd top'),
+        (3, 2, '2 queues, 3 events wait, 2 dead letters. next: wazo-busd dead list'),
+    ],
+)
+def test_where_all_are_as_configured_the_last_line_counts_and_says_what_to_type(
+    waiting: int, letters: int, last: str
+) -> None:
+    rows = [
+        Row('crm', QUEUE, 'as configured', waiting, 1, letters, {}, {}),
+        Row('fax', 'wazo-busd.fax', 'as configured', 0, 1, 0, {}, {}),
+    ]
+
+    assert list(lines(rows))[3:] == ['', last]
 
 
 def test_the_list_for_programs_has_the_same(run: Run) -> None:

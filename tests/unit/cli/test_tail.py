@@ -232,7 +232,7 @@ def test_a_broker_that_refuses_is_told_with_what_to_type(shell: Shell, ear: Hear
     ear.error = BusError('nothing listens', 'systemctl status rabbitmq-server')
     done = run(shell)
 
-    assert (done.exit_code, done.stderr) == (1, 'error: nothing listens; systemctl status rabbitmq-server\n')
+    assert (done.exit_code, done.stderr) == (1, 'error: nothing listens. next: systemctl status rabbitmq-server\n')
 
 
 def test_a_wrong_configuration_is_told(shell: Shell, ear: Hearsay) -> None:

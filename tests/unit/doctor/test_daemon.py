@@ -12,6 +12,7 @@ from tests.unit.controlled import daemon_status, handler_status
 from tests.unit.doctor.made import only, severities
 from wazo_busd.doctor.daemon import Told, judge
 from wazo_busd.doctor.finding import Severity, problem, warning, worst_first
+from wazo_busd.doctor.flow import Flow, judge_hub
 from wazo_busd.status import DaemonStatus, State
 
 WARNING, PROBLEM, OK = Severity.WARNING, Severity.PROBLEM, Severity.OK
@@ -25,12 +26,12 @@ def told(status: DaemonStatus, **more: Any) -> Told:
     ('state', 'severity', 'cure'),
     [
         (State.CONSUMING, OK, ''),
-        (State.RESTING, WARNING, 'journalctl -u wazo-busd -n 50'),
+        (State.RESTING, WARNING, 'journalctl -u wazo-busd BUSD_HANDLER=crm -n 20'),
         (State.PAUSED, WARNING, 'wazo-busd resume crm'),
-        (State.STARTING, PROBLEM, 'journalctl -u wazo-busd -n 50'),
+        (State.STARTING, PROBLEM, 'journalctl -u wazo-busd BUSD_HANDLER=crm -n 20'),
         (State.BROKEN, PROBLEM, 'wazo-busd check'),
         (State.REFUSED, PROBLEM, 'rabbitmqctl it'),
-        (State.STOPPED, PROBLEM, 'journalctl -u wazo-busd -n 50; mend that, then: wazo-busd reload'),
+        (State.STOPPED, PROBLEM, 'journalctl -u wazo-busd BUSD_HANDLER=crm -n 20; mend that, then: wazo-busd reload'),
     ],
 )
 def test_a_handler_that_takes_nothing_is_told_with_the_cure(state: State, severity: Severity, cure: str) -> None:
@@ -71,3 +72,13 @@ def test_causes_come_before_what_they_bring_with_them() -> None:
     found = [warning('disk', '', ''), problem('reach', '', ''), problem('daemon', '', ''), problem('broker', '', '')]
 
     assert [each.check for each in worst_first(found)] == ['broker', 'daemon', 'reach', 'disk']
+
+
+def test_that_nothing_is_heard_at_night_is_the_last_of_the_warnings() -> None:
+    found = [
+        *judge_hub(Flow(5.0, {}, {}), 'wazo-busd', runs=True),
+        warning('dead-letters', 'x', 'y'),
+        problem('disk', 'x', 'y'),
+    ]
+
+    assert [each.check for each in worst_first(found)] == ['disk', 'dead-letters', 'bus']

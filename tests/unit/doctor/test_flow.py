@@ -44,6 +44,16 @@ def test_the_exchange_that_is_not_heard_is_named() -> None:
     )
 
 
+def test_where_nothing_moves_it_is_told_how_to_see_where_the_services_are() -> None:
+    found = only(judge_hub(Flow(5.0, {}, {}), 'wazo-busd', runs=True))
+
+    where = 'rabbitmqctl list_connections vhost user peer_host'
+    assert (found.text.partition(': ')[2], found.cure) == (
+        'a quiet host, another vhost or broker than that of the services, or somebody who publishes elsewhere',
+        f'wazo-busd doctor --listen 60s; if that hears nothing either: {where}',
+    )
+
+
 @pytest.mark.parametrize(
     ('missing', 'wanted'),
     [

@@ -35,6 +35,23 @@ def test_a_queue_has_one_consumer_and_room(depth: Depth | None, states: dict[str
     assert severities(judge_handlers([wanted()], {CRM: depth}, states, BUS)) == [severity]
 
 
+@pytest.mark.parametrize(
+    ('state', 'cure'),
+    [
+        ('paused', 'wazo-busd resume crm'),
+        ('resting', 'wazo-busd status'),
+        ('consuming', 'wazo-busd top'),
+        ('', 'systemctl start wazo-busd'),
+    ],
+)
+def test_who_is_far_behind_is_helped_by_what_keeps_it(state: str, cure: str) -> None:
+    states = {'crm': state} if state else AWAY
+
+    assert {
+        only(judge_handlers([wanted()], {CRM: Depth(number, 1)}, states, BUS)).cure for number in (1_000, 200_000)
+    } == {cure}
+
+
 def test_handlers_without_a_queue_are_named_together() -> None:
     found = only(judge_handlers([wanted(), wanted(name='fax')], {CRM: None, 'wazo-busd.fax': None}, AWAY, BUS))
 
@@ -47,7 +64,7 @@ def test_a_handler_that_is_gone_has_its_queue_named() -> None:
     assert (found.severity, found.text, found.cure) == (
         Severity.WARNING,
         'the handler old was removed, and its queue wazo-busd.old is still there with 12 events',
-        'rabbitmqctl delete_queue -p / wazo-busd.old',
+        'wazo-busd queue delete old',
     )
 
 

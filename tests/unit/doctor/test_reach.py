@@ -72,6 +72,18 @@ async def test_a_server_that_listens_is_reached_and_one_that_does_not_is_not() -
     assert (there.severity, gone.severity, gone.cure) == (Severity.OK, Severity.PROBLEM, f'nc -vz 127.0.0.1 {port}')
 
 
+@pytest.mark.parametrize(
+    ('number', 'text'),
+    [
+        (0, 'no handler has a server'),
+        (1, 'the server of the handlers can be connected to'),
+        (2, 'all 2 servers of the handlers can be connected to'),
+    ],
+)
+def test_servers_that_are_reached_are_counted(number: int, text: str) -> None:
+    assert only(judge(Reached(Peer('pbx', port), ('crm',)) for port in range(number))).text == text
+
+
 async def test_an_address_that_is_not_allowed_is_told_with_what_would_allow_it() -> None:
     found = only(judge(await reach({Peer('127.0.0.1', 1, ()): ['crm']})))
 
