@@ -62,6 +62,11 @@ bench-recovery: $(VENV)/development.stamp ## measure how soon events are handled
 	@tools/need-rabbitmq
 	@$(BIN)/python -m bench.recovery $(ARGS)
 
+.PHONY: bench-tail
+bench-tail: install ## measure what looking on with wazo-busd tail costs under a flood
+	@tools/need-rabbitmq
+	@$(BIN)/python -m bench.tail $(ARGS)
+
 .PHONY: bench
 bench: install $(BENCH_VENV)/bench.stamp ## measure what an event costs, beside other clients; about ten minutes
 	@tools/need-rabbitmq

@@ -138,7 +138,7 @@ class Daemon(Consumer):
             'handlers': self.case.handlers,
         }
         # JSON is YAML.
-        self._config.write_text(json.dumps(config, indent=2))
+        self.config.write_text(json.dumps(config, indent=2))
         if not self._uvloop:
             (self._directory / 'hidden').mkdir()
             (self._directory / 'hidden' / 'uvloop.py').write_text(_NO_UVLOOP)
@@ -150,7 +150,7 @@ class Daemon(Consumer):
 
     def command(self) -> list[str]:
         """What starts it: the installed command, or the sampler around it."""
-        run = ['run', '-c', str(self._config)]
+        run = ['run', '-c', str(self.config)]
         if self._profile is not None:
             return [sys.executable, '-m', 'bench.sampler', str(self._profile), *run]
         return [str(Path(sys.executable).with_name('wazo-busd')), *run]
@@ -161,5 +161,6 @@ class Daemon(Consumer):
         return {'PYTHONPATH': ':'.join([*hidden, str(ROOT)])}
 
     @property
-    def _config(self) -> Path:
+    def config(self) -> Path:
+        """Its configuration file."""
         return self._directory / 'config.yml'

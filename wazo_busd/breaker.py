@@ -118,6 +118,13 @@ class Breaker:
         log.info('breaker_closed', handler=self._handler, effect='it takes events again')
         self._become(BreakerState.CLOSED, '')
 
+    @property
+    def probe_in_seconds(self) -> float | None:
+        """After how long one event is tried again; `None` unless it waits for that."""
+        if self._timer is None or self.state is not BreakerState.OPEN:
+            return None
+        return max(0.0, self._timer.when() - asyncio.get_running_loop().time())
+
     def stop(self) -> None:
         """The handler ends: change nothing any more, probe no more."""
         self._is_stopped = True

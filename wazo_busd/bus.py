@@ -36,11 +36,13 @@ class ConsumerStatus:
     Attributes:
         state: whether it is being consumed.
         detail: what keeps it from being consumed, and the cure; `''` where nothing does.
+        waiting: how many events wait in it for this handler, when it was last looked at; `None` where nobody knows.
         since: since when that is so, on the monotonic clock.
     """
 
     state: ConsumerState
     detail: str = ''
+    waiting: int | None = field(default=None, compare=False)
     since: float = field(default_factory=time.monotonic, compare=False)
 
 

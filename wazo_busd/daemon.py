@@ -34,11 +34,15 @@ from wazo_busd.notify import Notifier
 from wazo_busd.onlookers import Onlookers
 from wazo_busd.own_figures import own_figures
 from wazo_busd.post import Post
+from wazo_busd.rates import Rates
 from wazo_busd.retry import RetryPolicy
 from wazo_busd.roster import Roster
 from wazo_busd.status import DaemonStatus, handlers_of
 from wazo_busd.suspects import Suspects
 from wazo_busd.topology import Hub
+
+_RATES_SECONDS = 10.0
+"""How often it is looked how many events have come; rates are those of the last six of these."""
 
 T = TypeVar('T')
 
@@ -69,6 +73,8 @@ class Daemon:
         self._posts: dict[str, Post] = {}
         self._leaving: list[Post] = []
         """Posts that are under way to their end."""
+        self._wanted: set[str] = set()
+        """The handlers that are to be at work when a reload is over."""
         self._ending: asyncio.Task[None] | None = None
         """The end of those that a reload takes away."""
         self._announcements = Announcements()
@@ -78,6 +84,9 @@ class Daemon:
             self._figures, Control(self), (self._board, Live(self._onlookers, self.pausable))
         )
         self._since = time.time()
+        self._rates = Rates(steps=6, longest_seconds=3 * _RATES_SECONDS)
+        self._looking: asyncio.Task[None] | None = None
+        """Looks for the rates."""
         self._paused: set[str] = set()
         """Handlers that a person has paused. They stay so when they are begun anew."""
         self._broken: dict[str, str] = {}
@@ -121,7 +130,8 @@ class Daemon:
         plugins = {name: each.plugin for name, each in self._config.handlers.items()}
         # In the midst of a reload some are gone from the configuration already.
         broken = {name: (plugins.get(name, ''), why) for name, why in self._broken.items()}
-        handlers = handlers_of(bus, self._posts, broken)
+        leaving = {post.handler.name: post for post in self._leaving if post.handler.name in self._wanted}
+        handlers = handlers_of(bus, {**leaving, **self._posts}, broken, self._rates)
         return DaemonStatus(self._since, bus.connected, bus.summary, handlers, self._stopping.is_set())
 
     def pausable(self) -> Collection[str]:
@@ -141,7 +151,7 @@ class Daemon:
         """See `wazo_busd.control.Controlled.log_from`."""
         self._level, self._debug = level, False
         logs.change_level(level)
-        log.info('log_level', level=level)
+        log.info('log_level', threshold=level)
 
     async def _start(self, configuration: Configuration, names: Roster) -> None:
         loop = asyncio.get_running_loop()
@@ -155,6 +165,7 @@ class Daemon:
         self._suspects = Suspects(configuration.config.state_dir)
         self._suspects.load()
         await self._apply(configuration, names)
+        self._looking = asyncio.create_task(self._rates.keep(self._received, _RATES_SECONDS), name='rates')
         if self._notifier.watchdog_seconds:
             self._watchdog = asyncio.create_task(self._prove_alive(), name='watchdog')
         self._notifier.ready()
@@ -187,8 +198,9 @@ class Daemon:
         await self._close_bus()
         await self._instruments.close()
         await self._http.close()
-        if self._watchdog is not None:
-            self._watchdog.cancel()
+        for task in (self._watchdog, self._looking):
+            if task is not None:
+                task.cancel()
         self._notifier.status('stopped')
         log.info('stopped')
 
@@ -248,6 +260,7 @@ class Daemon:
             for name, post in self._posts.items()
             if same_bus and not post.is_halted and name in names.handlers and post.handler.is_same(names.handlers[name])
         }
+        self._wanted = set(names.handlers)
         self._ending = asyncio.create_task(self._end([name for name in self._posts if name not in kept]), name='end')
         await self._unless_stopping(self._ending)
         if self._stopping.is_set():
@@ -316,6 +329,12 @@ class Daemon:
             is_paused=handler.name in self._paused,
             onlookers=self._onlookers,
         )
+
+    def _received(self) -> dict[str, int]:
+        """How many events each handler that has started has taken since then."""
+        return {
+            name: post.dispatcher.counts.received for name, post in self._posts.items() if post.dispatcher is not None
+        }
 
     def _on_gap(self, gap: Gap) -> None:
         """Say that events can have been lost: in the log, and to the handlers that match `busd.gap`."""

@@ -134,7 +134,11 @@ class MemoryBus:
         return BusStatus(
             True,
             'in memory, without RabbitMQ',
-            {name: queue.status for name, queue in self._queues.items() if queue.is_attached},
+            {
+                name: replace(queue.status, waiting=len(queue.waiting))
+                for name, queue in self._queues.items()
+                if queue.is_attached
+            },
         )
 
     def send(self, exchange: str, routing_key: str, body: bytes, headers: Mapping[str, Any]) -> None:

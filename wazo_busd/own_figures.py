@@ -41,8 +41,8 @@ def own_figures(status: BusStatus, dispatchers: dict[str, Dispatcher], broken: I
     )
     yield _gauge(
         'wazo_busd_handler_backlog_events',
-        'How many events that were taken out of its queue a handler has not finished.',
-        {(name,): each.backlog for name, each in dispatchers.items()},
+        'How many events a handler has not finished: those that it has taken, and those that wait in its queue.',
+        {(name,): each.backlog + _waiting(status, name) for name, each in dispatchers.items()},
         'handler',
     )
     yield _counter(
@@ -77,6 +77,12 @@ def _outcomes(counts: Counts) -> Iterator[tuple[str, int]]:
         yield outcome.value, number
     for name in ('unmatched', 'filtered', 'expired', 'throttled', 'gathered', 'repeats'):
         yield name, getattr(counts, name)
+
+
+def _waiting(status: BusStatus, handler: str) -> int:
+    """How many events wait in the queue of a handler, as far as that is known."""
+    consumer = status.consumers.get(handler)
+    return (consumer.waiting if consumer is not None else None) or 0
 
 
 def _gauge(name: str, meaning: str, values: dict[tuple[str, ...], float], *labels: str) -> Figure:

@@ -77,6 +77,8 @@ class Post:
         self.dispatcher: Dispatcher | None = None
         self.is_paused = is_paused
         """Whether a person wants that it begins nothing."""
+        self.is_ending = False
+        """Whether it takes no more events, as it ends."""
         self.hindrance = ''
         """Why the plugin could not be started the last time."""
         self._queue = queue
@@ -106,7 +108,7 @@ class Post:
             timeout_seconds: how long all that may take; who is late is named and cancelled.
         """
         deadline = time.monotonic() + timeout_seconds
-        name = self.handler.name
+        self.is_ending, name = True, self.handler.name
         if self._starting is not None:
             self._starting.cancel()
             _, ignoring = await asyncio.wait([self._starting], timeout=max(_LEAST_SECONDS, timeout_seconds))

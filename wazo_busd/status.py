@@ -15,6 +15,7 @@ from wazo_busd.bus import BusStatus, ConsumerState, ConsumerStatus
 from wazo_busd.dispatcher import Dispatcher
 from wazo_busd.handler import Handler
 from wazo_busd.outcome import Outcome
+from wazo_busd.rates import Rates
 from wazo_busd.settlement import BOUNDS_SECONDS, Counts
 
 _MOST = 0.95
@@ -39,6 +40,7 @@ _WELL = (State.CONSUMING, State.RESTING)
 _QUOTED = (State.STOPPED, State.STARTING, State.BROKEN)
 """Why it is so is said in the plugin's own words."""
 
+_ENDING = 'it ends, to be begun anew'
 _ELSEWHERE = 'wazo-busd status says why, on the host'
 
 
@@ -49,6 +51,7 @@ class Posted(Protocol):
     dispatcher: Dispatcher | None
     hindrance: str
     is_paused: bool
+    is_ending: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,10 @@ class HandlerStatus:
         state: in one word.
         why: what keeps it from consuming, and the cure; `''` where nothing does.
         breaker: whether its breaker lets it have events.
+        probe_in_seconds: after how long one event is tried again while it rests; `None` unless it waits for that.
         in_hand: how many events it has taken and not finished.
+        waiting: how many wait in its queue beside those, at most a second ago; `None` where that is not known.
+        rate_per_second: how many events have come a second in the last minute; `None` until that is known.
         counts: what it has done.
     """
 
@@ -70,13 +76,21 @@ class HandlerStatus:
     state: State
     why: str = ''
     breaker: BreakerState = BreakerState.CLOSED
+    probe_in_seconds: float | None = None
     in_hand: int = 0
+    waiting: int | None = 0
+    rate_per_second: float | None = None
     counts: Counts = field(default_factory=Counts)
 
     @property
     def is_well(self) -> bool:
         """Whether it consumes, or goes on to by itself."""
         return self.state in _WELL
+
+    @property
+    def backlog(self) -> int | None:
+        """How many events are there for it that it has not finished; `None` where that is not known."""
+        return None if self.waiting is None else self.waiting + self.in_hand
 
     def plain(self, *, in_full: bool) -> dict[str, Any]:
         """It in plain types.
@@ -91,7 +105,10 @@ class HandlerStatus:
             'state': self.state.value,
             'why': self.why if in_full or self.state not in _QUOTED else _ELSEWHERE,
             'breaker': self.breaker.value,
+            'probe_in_seconds': _rounded(self.probe_in_seconds, 1),
+            'backlog': self.backlog,
             'in_hand': self.in_hand,
+            'rate_per_second': _rounded(self.rate_per_second, 3),
             'received': counts.received,
             'unmatched': counts.unmatched,
             'outcomes': {outcome.value: number for outcome, number in counts.outcomes.items()},
@@ -178,8 +195,12 @@ def at_most(durations: list[int]) -> float | None:
     return None
 
 
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
 def handlers_of(
-    bus: BusStatus, posts: Mapping[str, Posted], broken: Mapping[str, tuple[str, str]]
+    bus: BusStatus, posts: Mapping[str, Posted], broken: Mapping[str, tuple[str, str]], rates: Rates
 ) -> tuple[HandlerStatus, ...]:
     """How the handlers fare, in the order of their names.
 
@@ -187,23 +208,35 @@ def handlers_of(
         bus: how the bus fares.
         posts: the handlers at their work, by name.
         broken: of each handler whose plugin cannot be imported the name of that, and why.
+        rates: how many events come for them.
     """
-    found = [HandlerStatus(name, plugin, State.BROKEN, why) for name, (plugin, why) in broken.items()]
+    found = [HandlerStatus(name, plugin, State.BROKEN, why, waiting=None) for name, (plugin, why) in broken.items()]
     waiting = ConsumerStatus(ConsumerState.WAITING)
-    found += [_of(name, post, bus.consumers.get(name, waiting)) for name, post in posts.items()]
+    found += [_of(name, post, bus.consumers.get(name, waiting), rates.of(name)) for name, post in posts.items()]
     return tuple(sorted(found, key=lambda each: each.name))
 
 
-def _of(name: str, post: Posted, consumer: ConsumerStatus) -> HandlerStatus:
+def _of(name: str, post: Posted, consumer: ConsumerStatus, rate_per_second: float | None) -> HandlerStatus:
     plugin, dispatcher = post.handler.plugin.name, post.dispatcher
     if dispatcher is None:
-        state = State.PAUSED if post.is_paused else State.STARTING
+        state, why = State.PAUSED if post.is_paused else State.STARTING, post.hindrance or consumer.detail
         if consumer.state is ConsumerState.REFUSED:
-            return HandlerStatus(name, plugin, State.REFUSED, consumer.detail)
-        return HandlerStatus(name, plugin, state, post.hindrance or consumer.detail)
-    breaker = dispatcher.breaker.state
-    state = _state(consumer.state, breaker, is_paused=post.is_paused)
-    return HandlerStatus(name, plugin, state, consumer.detail, breaker, dispatcher.backlog, dispatcher.counts)
+            state, why = State.REFUSED, consumer.detail
+        return HandlerStatus(name, plugin, state, why, waiting=consumer.waiting)
+    breaker = dispatcher.breaker
+    state = _state(consumer.state, breaker.state, is_paused=post.is_paused)
+    return HandlerStatus(
+        name,
+        plugin,
+        State.WAITING if post.is_ending else state,
+        _ENDING if post.is_ending else consumer.detail,
+        breaker.state,
+        breaker.probe_in_seconds,
+        in_hand=dispatcher.backlog,
+        waiting=consumer.waiting,
+        rate_per_second=rate_per_second,
+        counts=dispatcher.counts,
+    )
 
 
 def _state(consumer: ConsumerState, breaker: BreakerState, *, is_paused: bool) -> State:

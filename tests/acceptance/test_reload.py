@@ -125,7 +125,7 @@ def test_a_stop_during_a_reload_drains_all_handlers_at_once(broker: Broker, tmp_
         write('20s')
         daemon.signal(signal.SIGHUP)
         daemon.wait_told('^RELOADING=1')
-        daemon.wait_told('1 of 1 handlers')
+        daemon.wait_told('1 of 2 handlers consume; two: it ends, to be begun anew')
         daemon.signal(signal.SIGTERM)
         daemon.wait_told('^STOPPING=1\n')
 

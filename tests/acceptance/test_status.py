@@ -39,6 +39,18 @@ from wazo_busd.api import handler
 async def out(event):
     raise ConnectionRefusedError
 """
+SLOW = """
+import asyncio
+from pathlib import Path
+from wazo_busd.api import handler
+
+@handler('calls.#')
+async def slow(event, context):
+    notes = Path(context.options.file)
+    notes.write_text('begun\\n')
+    while notes.read_text() == 'begun\\n':
+        await asyncio.sleep(0.01)
+"""
 STOP = """
 from wazo_busd.api import Stop, handler
 
@@ -72,7 +84,14 @@ class Site:
         self.notes.touch()
         self._directory = directory
         self.write(LOG)
-        for name, code in {'note': NOTE, 'out': OUT, 'stop': STOP, 'late': LATE, 'broken': 'import nowhere\n'}.items():
+        for name, code in {
+            'note': NOTE,
+            'out': OUT,
+            'slow': SLOW,
+            'stop': STOP,
+            'late': LATE,
+            'broken': 'import nowhere\n',
+        }.items():
             (directory / 'plugins.d' / f'{name}.py').write_text(code)
 
     def write(self, handlers: str, **top: str) -> None:
@@ -353,6 +372,34 @@ def test_a_reload_that_is_applied_says_so(site: Site) -> None:
 
         assert code == 0
         site.becomes('other', 'consuming')
+
+
+async def test_a_handler_that_a_reload_begins_anew_is_told_meanwhile_and_not_ready(
+    site: Site, service: Service
+) -> None:
+    # Given a handler with an event that takes its time
+    slow = f'slow: {{plugin: slow, options: {{file: {site.notes}}}, timeout: %s}}\n'
+    site.write(slow % '50s')
+    with site.daemon() as daemon:
+        site.wait_ready()
+        await ring(service, 1)
+        await asyncio.to_thread(eventually_sync, lambda: site.lines() == ['begun'])
+
+        # When a reload has to wait for that
+        site.write(slow % '60s')
+        daemon.signal(signal.SIGHUP)
+        await asyncio.to_thread(eventually_sync, lambda: site.page('/ready')[0] == 503)
+        (told,) = site.page('/status')[1]['handlers']
+        site.notes.write_text('go on')
+        await asyncio.to_thread(site.wait_ready)
+
+        # Then it is told that it takes nothing until it has begun anew
+        assert (told['handler'], told['state'], told['in_hand'], told['why']) == (
+            'slow',
+            'waiting',
+            1,
+            'it ends, to be begun anew',
+        )
 
 
 def test_the_level_of_the_log_is_changed(site: Site) -> None:

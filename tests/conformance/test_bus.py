@@ -526,3 +526,32 @@ async def test_what_is_for_one_handler_alone_is_kept_as_any_event_when_it_is_dea
     (await one.count(1))[0].settle(Outcome.DEAD, reason=reason_for('one'))
 
     assert await world.dead_letters('one', 1) == [(b'{"data":1}', 'ValueError')]
+
+
+async def test_what_waits_behind_that_in_hand_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('wazo_busd.amqp.upkeep._WATCH_SECONDS', 0.02)
+    calls = await world.attach('calls', 'calls.#')
+    for number in range(PREFETCH + 5):
+        await world.send('xivo', 'calls.call.created', number)
+    in_hand = await calls.count(PREFETCH)
+    await eventually(lambda: world.bus.status().consumers['calls'].waiting == 5)
+    for delivery in in_hand:
+        delivery.settle(Outcome.DONE)
+    for delivery in (await calls.count(PREFETCH + 5))[PREFETCH:]:
+        delivery.settle(Outcome.DONE)
+
+    await eventually(lambda: world.bus.status().consumers['calls'].waiting == 0)
+    assert len(calls.deliveries) == PREFETCH + 5
+
+
+async def test_what_gathers_for_a_handler_that_rests_or_is_not_started_is_told(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr('wazo_busd.amqp.upkeep._WATCH_SECONDS', 0.02)
+    await world.attach('early', 'calls.#', gather=True)
+    await world.attach('calls', 'calls.#')
+    await world.limit('calls', 0, 'it rests')
+    for number in range(3):
+        await world.send('xivo', 'calls.call.created', number)
+
+    await eventually(lambda: [world.bus.status().consumers[each].waiting for each in ('early', 'calls')] == [3, 3])

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable
 
 from tests.support import eventually_sync
@@ -24,7 +25,10 @@ def reset_connections(rig: Rig) -> None:
 def half_open(rig: Rig) -> None:
     """Nothing passes any more on the daemon's connections, and nobody is told."""
     opened = rig.proxy.opened
+    began = time.monotonic()
     rig.proxy.freeze()
+    eventually_sync(lambda: rig.proxy.opened > opened, 60.0)
+    rig.witness.silent(began, time.monotonic())
     # One that consumes and one that publishes: the daemon has found it out. The broker does so later.
     eventually_sync(lambda: rig.proxy.opened >= opened + 2, 60.0)
     rig.proxy.bury()

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import tempfile
 import threading
 from collections import Counter
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.conftest import Broker
 from tests.proxy import Proxy
 from tests.support import DaemonProcess, eventually_sync, write_config
 from tests.torture.history import Account, History, account
+from tests.torture.witness import Witness
 from wazo_busd.cli import main
 
 HANDLERS = ('quick', 'flaky', 'lane')
@@ -85,6 +87,11 @@ class Rig:
         self.daemon: DaemonProcess
         self._directory = directory
         self._generation = 0
+        # The path of a socket may not be long.
+        self._runtime = tempfile.TemporaryDirectory(prefix='busd-')
+        self._control = Path(self._runtime.name, 'control.sock')
+        self.witness = Witness(broker, self._control, HANDLERS)
+        self.witness.start()
         self.proxy = ProxyThread(broker.host, broker.port)
         self.proxy.start()
         self._config = self._write()
@@ -95,13 +102,16 @@ class Rig:
     def start_daemon(self) -> None:
         self.daemon = DaemonProcess(self._config, self._directory / 'run', '-l', 'warning')
         self.daemon.wait_told('READY=1')
+        self.witness.is_there = True
 
     def stop_daemon(self) -> None:
+        self.witness.is_there = False
         code = self.daemon.stop()
         if code:
             raise AssertionError(f'the daemon ended with {code}; it logged:\n{self.daemon.log}')
 
     def kill_daemon(self) -> None:
+        self.witness.is_there = False
         self.daemon.__exit__()
 
     def change_configuration(self) -> None:
@@ -109,8 +119,10 @@ class Rig:
         self._write()
 
     def close(self) -> None:
+        self.witness.close()
         self.daemon.__exit__()
         self.proxy.stop()
+        self._runtime.cleanup()
 
     def wait_quiet(self) -> None:
         """Wait until every event that was confirmed is done, discarded or dead with every handler.
@@ -179,7 +191,8 @@ class Rig:
               retry: {{attempts: 5, backoff: 100ms..1s}}
               options: {self._options('lane')}
         """
-        return write_config(self._directory / 'etc', self.broker, handlers, bus=bus)
+        http = f'{{listen: off, socket: {self._control}}}'
+        return write_config(self._directory / 'etc', self.broker, handlers, bus=bus, http=http)
 
     def _options(self, handler: str) -> str:
         return f'{{history: {self._directory / handler}.history}}'

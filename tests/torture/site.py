@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from click.testing import CliRunner, Result
 
 from tests.conftest import Broker
 from tests.support import DaemonProcess, eventually_sync, write_config
+from tests.torture.witness import Witness
 from wazo_busd.cli import main
 
 PATIENCE_SECONDS = 60.0
@@ -28,6 +30,7 @@ class Site:
         handlers: the YAML of the handlers; `HOME` in it stands for the option that names the directory.
         bus: more keys of `bus`, as YAML.
         port: where the daemon connects to, if it is not the broker itself.
+        watched: the names of the handlers, if a witness is to watch what the daemon says of them.
     """
 
     def __init__(
@@ -39,17 +42,27 @@ class Site:
         handlers: str,
         bus: str = 'prefetch: 16',
         port: int | None = None,
+        watched: Sequence[str] = (),
     ) -> None:
         self.broker = broker
         self.home = directory / 'home'
         self.home.mkdir()
         self.daemon: DaemonProcess
         self._directory = directory
+        # The path of a socket may not be long.
+        self._runtime = tempfile.TemporaryDirectory(prefix='busd-')
+        control = Path(self._runtime.name, 'control.sock')
+        self.witness = Witness(broker, control, watched)
+        self._is_watched = bool(watched)
+        if watched:
+            self.witness.start()
+        http = {'http': f'{{listen: off, socket: {control}}}'} if watched else {}
         self.config = write_config(
             directory / 'etc',
             broker,
             handlers.replace('HOME', f'home: {self.home}'),
             bus=f'{{host: {broker.host}, port: {port or broker.port}, vhost: {broker.vhost}, {bus}}}',
+            **http,
         )
         for name, source in plugins.items():
             (directory / 'etc' / 'plugins.d' / f'{name}.py').write_text(source)
@@ -61,17 +74,24 @@ class Site:
             wait: until all its handlers consume.
         """
         self.daemon = DaemonProcess(self.config, self._directory / 'run', '-l', 'info')
-        if wait:
+        if wait and self._is_watched:
+            self.witness.wait_ready()
+        elif wait:
             self.daemon.wait_consuming()
+        self.witness.is_there = wait
 
     def stop(self) -> None:
         """Stop the daemon in order."""
+        self.witness.is_there = False
         code = self.daemon.stop()
         if code:
             raise AssertionError(f'the daemon ended with {code}; it logged:\n{self.daemon.log}')
 
     def close(self) -> None:
         """End the daemon, however."""
+        if self._is_watched:
+            self.witness.close()
+        self._runtime.cleanup()
         if hasattr(self, 'daemon'):
             self.daemon.__exit__()
 

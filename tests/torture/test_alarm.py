@@ -52,6 +52,7 @@ def test_in_a_memory_alarm_consumption_goes_on_and_afterwards_all_is_well(
         broker,
         plugins={'flaky': FLAKY},
         handlers='flaky: {plugin: flaky, retry: {attempts: 5, in_place: 0, backoff: 100ms..1s}, options: {HOME}}',
+        watched=('flaky',),
     )
     site.start()
     site.stop()
@@ -72,6 +73,7 @@ def test_in_a_memory_alarm_consumption_goes_on_and_afterwards_all_is_well(
     alarm.ctl('set_vm_memory_high_watermark', '0.4')
     site.wait_lines('history', EVENTS)
     dead = site.dead('flaky')
+    site.witness.wait_ready()
     site.stop()
 
     print(f'\n{len(meanwhile)} of {EVENTS} events handled in an alarm of {lasted:.1f} s, the others after it')
@@ -80,3 +82,4 @@ def test_in_a_memory_alarm_consumption_goes_on_and_afterwards_all_is_well(
         f'{number} {2 if number in FAILING else 1}': 1 for number in range(EVENTS)
     }
     assert (dead, 'connection_lost' in site.daemon.log, 'half_open' in site.daemon.log) == ([], False, False)
+    assert site.witness.lies() == []

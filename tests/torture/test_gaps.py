@@ -54,6 +54,7 @@ def test_a_gap_is_told_to_who_asks_for_it_and_where_there_was_none_nobody_is(
             watch: {{plugin: watch, options: {{HOME}}}}
             slow: {{plugin: slow, queue: {{max_length: {ROOM}}}, options: {{HOME}}}}
         """,
+        watched=('watch', 'slow'),
     )
     site.start()
     _nothing_is_lost(site)
@@ -70,6 +71,7 @@ def test_a_gap_is_told_to_who_asks_for_it_and_where_there_was_none_nobody_is(
     site.daemon.wait_log('not_connected reason="nothing listens')
     mortal_broker.node.start()
     down = _gap(site, 4)
+    site.witness.wait_ready()
     site.stop()
 
     told = [deleted, gone, full, down]
@@ -84,6 +86,7 @@ def test_a_gap_is_told_to_who_asks_for_it_and_where_there_was_none_nobody_is(
         [end - start >= 0 for start, end in zip(times[::2], times[1::2], strict=True)],
     ) == (True, sorted(times[1::2]), [True] * 4)
     assert len(site.lines('gaps')) == 4
+    assert site.witness.lies() == []
 
 
 def _nothing_is_lost(site: Site) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The wazo-busd Authors
 """Under faults of every kind nothing is lost, everything is accounted for, and only a crash makes anything run twice.
+And the daemon tells the truth about itself, all the time.
 
 `make test` runs it briefly, `make torture` at length.
 """
@@ -44,7 +45,7 @@ def run(rig: Rig, faults: list[Callable[[Rig], None]], *, apart: bool) -> None:
         apart: whether each one has to be over before the next one happens. What a second one does to the traces of the
             first can make events run twice: of what is in doubt it is better to run one twice than another one never.
     """
-    rig.daemon.wait_consuming()
+    rig.witness.wait_ready()
     first = 0
     for fault in faults:
         load = Load(rig.broker, rig.history, first=first, count=EVENTS_A_FAULT, pause_seconds=0.002)
@@ -57,8 +58,10 @@ def run(rig: Rig, faults: list[Callable[[Rig], None]], *, apart: bool) -> None:
         first += EVENTS_A_FAULT
         if apart:
             rig.wait_quiet()
+            rig.witness.wait_ready()
     rig.wait_quiet()
     rig.wait_empty()
+    rig.witness.wait_ready()
     rig.stop_daemon()
 
 
@@ -69,6 +72,7 @@ def test_without_a_crash_nothing_is_lost_and_nothing_runs_twice(rig: Rig) -> Non
     report(rig, accounts, len(WITHOUT_CRASH) * ROUNDS)
     assert [(each.handler, sorted(each.lost), each.extra) for each in accounts] == [(each, [], 0) for each in HANDLERS]
     assert [sorted(each.disorder) for each in accounts if each.handler == 'lane'] == [[]]
+    assert rig.witness.lies() == []
 
 
 def test_with_crashes_nothing_is_lost_and_no_more_runs_twice_than_was_in_flight(rig: Rig) -> None:
@@ -81,11 +85,14 @@ def test_with_crashes_nothing_is_lost_and_no_more_runs_twice_than_was_in_flight(
     assert [(each.handler, sorted(each.lost), each.extra <= in_flight) for each in accounts] == [
         (each, [], True) for each in HANDLERS
     ]
+    assert rig.witness.lies() == []
 
 
 def report(rig: Rig, accounts: Sequence[Account], faults: int) -> None:
     """Print the figures; pytest shows them with -s, and where a test fails."""
     pairs = len(rig.history.confirmed) * len(HANDLERS)
-    print(f'\n{pairs} pairs, {faults} faults, {len(rig.history.uncertain)} events never confirmed')
+    print(
+        f'\n{pairs} pairs, {faults} faults, {len(rig.history.uncertain)} events never confirmed; {rig.witness.summary}'
+    )
     for each in accounts:
         print(each)

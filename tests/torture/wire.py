@@ -34,24 +34,22 @@ class Wire:
 
     Args:
         broker: the broker.
+        patience_seconds: how long to wait for an answer.
     """
 
-    def __init__(self, broker: Broker) -> None:
-        self._socket = socket.create_connection((broker.host, broker.port), _PATIENCE_SECONDS)
+    def __init__(self, broker: Broker, *, patience_seconds: float = _PATIENCE_SECONDS) -> None:
+        self._socket = socket.create_connection((broker.host, broker.port), patience_seconds)
         self._vhost = broker.vhost
         self._received = b''
         self._sent = 0
         self._unconfirmed: set[int] = set()
 
     def __enter__(self) -> Self:
-        self._socket.sendall(ProtocolHeader().marshal())
-        self._wait(Connection.Start)
-        self._send(0, Connection.StartOk({}, 'PLAIN', '\0guest\0guest', 'en_US'))
-        self._wait(Connection.Tune)
-        self._send(0, Connection.TuneOk(1, FRAME_LIMIT, 0))
-        self._ask(0, Connection.Open(self._vhost), Connection.OpenOk)
-        self._ask(1, Channel.Open(), Channel.OpenOk)
-        self._ask(1, Confirm.Select(), Confirm.SelectOk)
+        try:
+            self._open()
+        except BaseException:
+            self._socket.close()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -104,6 +102,16 @@ class Wire:
     def delete_queue(self, queue: str) -> None:
         """Delete a queue, with all that is in it."""
         self._ask(1, Queue.Delete(queue=queue), Queue.DeleteOk)
+
+    def _open(self) -> None:
+        self._socket.sendall(ProtocolHeader().marshal())
+        self._wait(Connection.Start)
+        self._send(0, Connection.StartOk({}, 'PLAIN', '\0guest\0guest', 'en_US'))
+        self._wait(Connection.Tune)
+        self._send(0, Connection.TuneOk(1, FRAME_LIMIT, 0))
+        self._ask(0, Connection.Open(self._vhost), Connection.OpenOk)
+        self._ask(1, Channel.Open(), Channel.OpenOk)
+        self._ask(1, Confirm.Select(), Confirm.SelectOk)
 
     def _ask(self, channel: int, question: FrameTypes, answer: type[F]) -> F:
         self._send(channel, question)

@@ -541,3 +541,22 @@ async def test_a_handler_rests_only_after_five_outages_in_a_row(outages: list[bo
 
     row = ''.join('o' if each else '.' for each in outages)
     assert (watched.states == [OPEN]) is ('ooooo' in row)
+
+
+async def test_one_that_is_open_knows_when_it_tries_again() -> None:
+    watched = Watched()
+    before = watched.breaker.probe_in_seconds
+    watched.fail(5)
+    waits = watched.breaker.probe_in_seconds
+    watched.breaker.worked()
+
+    assert (before, 0.5 < (waits or 0.0) <= 1.0, watched.breaker.probe_in_seconds) == (None, True, None)
+
+
+async def test_one_that_is_probing_waits_for_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, '_FIRST_PAUSE_SECONDS', 0.0)
+    watched = Watched()
+    watched.fail(5)
+    await watched.until(PROBING)
+
+    assert watched.breaker.probe_in_seconds is None

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
 import math
@@ -14,6 +15,7 @@ import sys
 import time
 from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -579,3 +581,18 @@ def test_where_journald_is_away_the_line_goes_to_standard_error(
     under_systemd.close()
     log_of_ours.info('event_handled', handler='crm')
     assert capsys.readouterr().err.endswith('(INFO) (wazo_busd.test): event_handled handler=crm\n')
+
+
+def test_no_fact_of_ours_has_a_field_that_every_line_has() -> None:
+    package = Path(logs.__file__).parent
+    clashes = [
+        f'{path.name}:{node.lineno}: {keyword.arg}'
+        for path in package.rglob('*.py')
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if isinstance(node.func.value, ast.Name) and node.func.value.id == 'log'
+        for keyword in node.keywords
+        if keyword.arg in ('timestamp', 'level', 'pid', 'fact', 'trace', 'event')
+    ]
+
+    assert clashes == []

@@ -17,6 +17,7 @@ from wazo_busd.breaker import BreakerState
 from wazo_busd.bus import NOT_STARTED, BusStatus, ConsumerState, ConsumerStatus
 from wazo_busd.dispatcher import Dispatcher
 from wazo_busd.handler import Handler
+from wazo_busd.rates import Rates
 from wazo_busd.settlement import BOUNDS_SECONDS
 from wazo_busd.status import HandlerStatus, State, at_most, handlers_of
 
@@ -35,6 +36,7 @@ class Place:
     dispatcher: Dispatcher | None = None
     hindrance: str = ''
     is_paused: bool = False
+    is_ending: bool = False
 
 
 async def found(
@@ -43,13 +45,15 @@ async def found(
     *,
     detail: str = '',
     is_paused: bool = False,
+    waiting: int | None = None,
+    rates: Rates = Rates(),  # noqa: B008 — nobody has looked
 ) -> HandlerStatus:
     """How a handler fares that has started."""
     rig = Rig(await started(bell))
     rig.dispatcher.breaker.state = breaker
     place = Place(rig.dispatcher.handler, rig.dispatcher, is_paused=is_paused)
-    bus = BusStatus(True, 'connected', {'test': ConsumerStatus(consumer, detail)})
-    (status,) = handlers_of(bus, {'test': place}, {})
+    bus = BusStatus(True, 'connected', {'test': ConsumerStatus(consumer, detail, waiting)})
+    (status,) = handlers_of(bus, {'test': place}, {}, rates)
     return status
 
 
@@ -93,15 +97,39 @@ def test_a_handler_whose_plugin_has_not_started_is(
     consumer: ConsumerStatus, is_paused: bool, state: State, why: str
 ) -> None:
     place = Place(make_handler(bell), hindrance='OSError: no', is_paused=is_paused)
-    (status,) = handlers_of(BusStatus(True, '', {'test': consumer}), {'test': place}, {})
+    (status,) = handlers_of(BusStatus(True, '', {'test': consumer}), {'test': place}, {}, Rates())
 
     assert (status.state, status.why) == (state, why)
 
 
+async def test_a_handler_that_ends_consumes_nothing_any_more() -> None:
+    rig = Rig(await started(bell))
+    bus = BusStatus(True, '', {'test': ConsumerStatus(ConsumerState.CONSUMING)})
+    place = Place(rig.dispatcher.handler, rig.dispatcher, is_ending=True)
+    (status,) = handlers_of(bus, {'test': place}, {}, Rates())
+
+    assert (status.state, status.why) == (State.WAITING, 'it ends, to be begun anew')
+
+
 def test_a_handler_whose_plugin_is_broken_is_there_too() -> None:
-    (status,) = handlers_of(BusStatus(True, '', {}), {}, {'drum': ('drums', 'SyntaxError')})
+    (status,) = handlers_of(BusStatus(True, '', {}), {}, {'drum': ('drums', 'SyntaxError')}, Rates())
 
     assert (status.name, status.plugin, status.state, status.why) == ('drum', 'drums', State.BROKEN, 'SyntaxError')
+
+
+async def test_what_waits_in_its_queue_and_what_it_has_in_hand_are_its_backlog() -> None:
+    assert [(await found(ConsumerState.CONSUMING, waiting=each)).backlog for each in (7, 0, None)] == [7, 0, None]
+    assert handler_status(in_hand=3, waiting=4).plain(in_full=True)['backlog'] == 7
+
+
+async def test_its_rate_is_told_when_it_is_known() -> None:
+    rates = Rates()
+    before = (await found(ConsumerState.CONSUMING, rates=rates)).plain(in_full=True)
+    rates.see({'test': 0}, 0.0)
+    rates.see({'test': 25}, 10.0)
+    after = (await found(ConsumerState.CONSUMING, rates=rates)).plain(in_full=True)
+
+    assert (before['rate_per_second'], after['rate_per_second']) == (None, 2.5)
 
 
 async def test_what_it_has_done_is_told() -> None:
@@ -110,7 +138,7 @@ async def test_what_it_has_done_is_told() -> None:
         rig.give(data)
     await rig.all_settled()
     bus = BusStatus(True, '', {'test': ConsumerStatus(ConsumerState.CONSUMING)})
-    (status,) = handlers_of(bus, {'test': Place(rig.dispatcher.handler, rig.dispatcher)}, {})
+    (status,) = handlers_of(bus, {'test': Place(rig.dispatcher.handler, rig.dispatcher)}, {}, Rates())
 
     plain = status.plain(in_full=True)
 

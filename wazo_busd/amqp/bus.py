@@ -24,7 +24,7 @@ from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.amqp.probe import probed
 from wazo_busd.amqp.publisher import Publisher, Unroutable
 from wazo_busd.amqp.upkeep import Upkeep
-from wazo_busd.bus import BusStatus, Gap
+from wazo_busd.bus import BusStatus, ConsumerState, ConsumerStatus, Gap
 from wazo_busd.config import BusConfig
 from wazo_busd.delivery import Accept, Lost
 from wazo_busd.errors import BusError
@@ -165,10 +165,11 @@ class AmqpBus:
 
     def status(self) -> BusStatus:
         """See `wazo_busd.bus.Bus.status`."""
+        connected = self._link is not None
         return BusStatus(
-            self._link is not None,
+            connected,
             self._summary,
-            {name: consumer.status for name, consumer in self._consumers.items()},
+            {name: each.status if connected else _cut_off(each.status) for name, each in self._consumers.items()},
         )
 
     async def _once(self, backoff: Backoff) -> BusError | None:
@@ -193,7 +194,10 @@ class AmqpBus:
             log.debug('connection_failed', error=repr(error))
             return BusError(f'the connection failed while it was set up: {str(error) or type(error).__name__}')
         finally:
-            self._link = None
+            if self._link is not None:
+                # At once: to let go of what is gone can take its time.
+                self._link = None
+                self._tell(False, 'disconnected')
             for consumer in list(self._consumers.values()):
                 await consumer.disconnect()
             if link is not None:
@@ -217,11 +221,11 @@ class AmqpBus:
         """Consume over a connection until it is lost or we close."""
         began = time.monotonic()
         self._link = link
+        self._tell(True, self._connected_to(link))
         async with probed(link):
             await self._upkeep.forget_others(link)
         for consumer in self._consumers.values():
             consumer.connect(link)
-        self._tell(True, self._connected_to(link))
         if self._was_down:
             self._on_gap(Gap('', self._connected_until, time.time(), 'the broker was down: no service could publish'))
             self._was_down = False
@@ -289,3 +293,10 @@ class AmqpBus:
                 await self._closing.wait()
         except TimeoutError:
             return
+
+
+def _cut_off(status: ConsumerStatus) -> ConsumerStatus:
+    """How a queue fares whose connection is gone, of which its consumer may not have heard yet."""
+    if status.state not in (ConsumerState.CONSUMING, ConsumerState.PAUSED):
+        return status
+    return ConsumerStatus(ConsumerState.WAITING)

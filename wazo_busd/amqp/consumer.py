@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -89,6 +90,8 @@ class Consumer:
         self._on_change = on_change
         self._task: asyncio.Task[None] | None = None
         self._acknowledger: ChannelAcknowledger | None = None
+        self._was_full = False
+        """Whether it has had as much as it may since it was last looked whether it is behind."""
         self._wanted = True
         self._limit: int | None = None
         self._reason = ''
@@ -107,6 +110,7 @@ class Consumer:
         if task is not None:
             task.cancel()
             await asyncio.wait([task])
+        self._count(None)
         if self._wanted:
             self._become(ConsumerState.WAITING)
 
@@ -182,7 +186,8 @@ class Consumer:
     def is_behind(self) -> bool:
         """Whether its queue may be filling: a handler that keeps up needs no look."""
         acknowledger = self._acknowledger
-        return acknowledger is None or acknowledger.is_full or self._limit is not None or self._gaps.is_full
+        is_full = acknowledger is None or acknowledger.is_full or self._was_full
+        return is_full or self._limit is not None or self._gaps.is_full
 
     async def look(self, channel: AbstractChannel) -> None:
         """See how full the queue is.
@@ -193,7 +198,18 @@ class Consumer:
         Raises:
             aiormq.exceptions.ChannelNotFoundEntity: the queue is not there.
         """
-        self._gaps.seen((await channel.queue_declare(self.queue.queue.name, passive=True)).message_count or 0)
+        self._was_full = False
+        try:
+            declared = await channel.queue_declare(self.queue.queue.name, passive=True)
+        except (Exception, asyncio.CancelledError):
+            self._count(None)
+            raise
+        self._gaps.seen(declared.message_count or 0)
+        self._count(declared.message_count or 0)
+
+    def keeps_up(self) -> None:
+        """Nothing waits in its queue: what comes is taken."""
+        self._count(0 if self.status.state is ConsumerState.CONSUMING else None)
 
     async def _use(self, link: Link, channel: AbstractChannel) -> None:
         """Declare, consume, and return when the broker ends it."""
@@ -202,6 +218,7 @@ class Consumer:
         raise_if_cancelled()
         if self._accept is None:
             self._become(ConsumerState.WAITING, NOT_STARTED)
+            self._count(count)
             await asyncio.wait([asyncio.ensure_future(channel.closing)])
             return
         answers = WireAnswers(link.transport, channel.number) if link.transport.is_used else LibraryAnswers(channel)
@@ -315,14 +332,23 @@ class Consumer:
                 log.exception('delivery_not_accepted', handler=self.queue.handler, effect='the event is not settled')
         if acknowledger.open * 2 >= self._prefetch:
             transport.read_on()
+            # What is acknowledged is made up for at once, so that at any one moment it may not be full.
+            self._was_full = self._was_full or acknowledger.is_full
 
     def _refused(self, error: BusError) -> None:
         if self._wanted and self.status.detail != str(error):
             log.error('queue_refused', handler=self.queue.handler, problem=error.text, hint=error.cure)
         self._become(ConsumerState.REFUSED, str(error))
 
+    def _count(self, waiting: int | None) -> None:
+        """Note how many events wait in the queue. Nobody is told: who wants to know asks."""
+        if waiting != self.status.waiting:
+            self.status = replace(self.status, waiting=waiting)
+
     def _become(self, state: ConsumerState, detail: str = '') -> None:
-        status = ConsumerStatus(state, detail)
+        # Of a queue that is not consumed nobody knows how much is in it, but for a pause, in which it is looked at.
+        waiting = self.status.waiting if state in (ConsumerState.CONSUMING, ConsumerState.PAUSED) else None
+        status = ConsumerStatus(state, detail, waiting)
         # What was cancelled stays so, whatever becomes of its channel.
         if status != self.status and (self._wanted or state is ConsumerState.CANCELLED):
             self.status = status

@@ -171,7 +171,10 @@ class Upkeep:
             raise_if_cancelled()
             self._ledger.touch()
             await asyncio.sleep(_WATCH_SECONDS)
-            for consumer in [each for each in self._consumers.values() if each.is_behind]:
+            for consumer in list(self._consumers.values()):
+                if not consumer.is_behind:
+                    consumer.keeps_up()
+                    continue
                 try:
                     async with control(link) as channel:
                         await consumer.look(channel)

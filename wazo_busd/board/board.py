@@ -14,13 +14,13 @@ import structlog
 
 from wazo_busd import __version__
 from wazo_busd.board import files
-from wazo_busd.board.rates import Rates
-from wazo_busd.board.rows import handlers_panel, plain
+from wazo_busd.board.rows import handlers_panel, plain, whole
 from wazo_busd.codec import encode
 from wazo_busd.http.page import Ask, Open, Page, Query, part
 from wazo_busd.outcome import told
 from wazo_busd.panel import Panel
 from wazo_busd.panels import Panels, checked
+from wazo_busd.rates import Rates
 from wazo_busd.status import DaemonStatus, State
 from wazo_busd.text import escape
 
@@ -135,7 +135,7 @@ def _head(status: DaemonStatus, rates: Rates, hint: str) -> dict[str, Any]:
         'reasons': [escape(each) for each in status.reasons(in_full=False)[:_MOST_REASONS]],
         'resting': [each.name for each in status.handlers if each.state is State.RESTING][:_MOST_REASONS],
         'summary': escape(status.summary),
-        'rate': rates.all,
+        'rate': whole(rates.all),
         'hint': hint,
     }
 

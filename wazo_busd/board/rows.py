@@ -7,8 +7,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from wazo_busd.board.rates import Rates
 from wazo_busd.panel import Cell, Panel, Row, Tone, Total
+from wazo_busd.rates import Rates
 from wazo_busd.status import DaemonStatus, HandlerStatus, State
 
 _PLACE = 90
@@ -27,7 +27,7 @@ def handlers_panel(status: DaemonStatus, rates: Rates) -> Panel:
     amiss = sum(_tone(each) != 'good' for each in handlers)
     return Panel(
         'Handlers',
-        ('handler', 'state', 'events a second', 'in hand', 'given up', 'last error'),
+        ('handler', 'state', 'events a second', 'backlog', 'given up', 'last error'),
         [_row(each, rates) for each in handlers],
         (
             Total('consume', f'{consuming} of {len(handlers)}'),
@@ -52,13 +52,18 @@ def plain(panel: Panel) -> dict[str, Any]:
     }
 
 
+def whole(rate: float | None) -> int | None:
+    """A rate as the board shows it, which is looked at every second; `None` where it is not known."""
+    return None if rate is None else round(rate)
+
+
 def _plain(cell: Cell) -> Any:
     return {'seconds': max(0, int(cell.total_seconds()))} if isinstance(cell, timedelta) else cell
 
 
 def _row(each: HandlerStatus, rates: Rates) -> Row:
     # Why it is so is for those who may see more: a plugin's own words can have anything in them.
-    cells = (each.name, each.state.value, rates.of(each.name), each.in_hand, each.plain(in_full=False)['dead'])
+    cells = (each.name, each.state.value, whole(rates.of(each.name)), each.backlog, each.plain(in_full=False)['dead'])
     return Row((*cells, each.counts.last_error), _tone(each))
 
 

@@ -12,7 +12,7 @@ import click
 
 from wazo_busd.cli.asking import Answer, ask
 from wazo_busd.cli.completion import handler_names
-from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, plural, print_problems
+from wazo_busd.cli.options import EXIT_CONFIGURATION, command, config_option, plural, print_problems
 from wazo_busd.control import LEVELS
 from wazo_busd.errors import Problem
 from wazo_busd.text import escape
@@ -33,7 +33,7 @@ def pause(handler: str, path: Path) -> None:
       wazo-busd pause crm -c ./config.yml
     """
     _done(ask(path, f'/handlers/{quote(handler, safe="")}/pause', method='POST'))
-    click.echo(f'{handler} is paused: its events gather in its queue. next: wazo-busd resume {handler}')
+    click.echo(f'{handler} is paused: its events gather in its queue. next: {command(f"resume {handler}", path)}')
 
 
 @click.command(short_help='Let a paused handler take events again.')
@@ -48,7 +48,7 @@ def resume(handler: str, path: Path) -> None:
       wazo-busd resume crm -c ./config.yml
     """
     _done(ask(path, f'/handlers/{quote(handler, safe="")}/resume', method='POST'))
-    click.echo(f'{handler} takes events again. next: wazo-busd status')
+    click.echo(f'{handler} takes events again. next: {command("status", path)}')
 
 
 @click.command('reload', short_help='Let the daemon read its configuration again.')
@@ -70,9 +70,9 @@ def reload_command(path: Path) -> None:
     if not answer.value.get('applied'):
         print_problems(problems)
         count = plural(len(problems), 'error')
-        click.echo(f'{count}; the daemon goes on with what it has. next: wazo-busd check -c {path}', err=True)
+        click.echo(f'{count}; the daemon goes on with what it has. next: {command("check", path)}', err=True)
         sys.exit(EXIT_CONFIGURATION)
-    click.echo('the configuration is applied. next: wazo-busd status')
+    click.echo(f'the configuration is applied. next: {command("status", path)}')
 
 
 @click.command('log-level', short_help='Change from which level on the daemon logs.')

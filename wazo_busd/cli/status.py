@@ -18,7 +18,7 @@ from wazo_busd.cli.asking import ask
 from wazo_busd.cli.options import DEFAULT_CONFIG, as_json, config_option, output_option, with_config
 from wazo_busd.text import escape
 
-_COLUMNS = ('handler', 'plugin', 'state', 'in hand', 'received', 'done', 'retries', 'dead', 'mean', 'p95')
+_COLUMNS = ('handler', 'plugin', 'state', 'backlog', 'rate', 'done', 'retries', 'dead', 'p95')
 COLOURS = {'consuming': 'green', 'stopped': 'red', 'refused': 'red', 'broken': 'red'}
 """Of states; all others are yellow."""
 _LOG = 'journalctl -u wazo-busd -n 50'
@@ -85,6 +85,8 @@ def lines(found: Mapping[str, Any], path: Path = DEFAULT_CONFIG, *, colour: bool
         yield '  '.join(cells).rstrip()
         if each is not None and each['why']:
             yield escape(f'  {each["why"]}')
+        if each is not None and each['breaker'] != 'closed':
+            yield escape(f'  breaker {each["breaker"]}: {_breaker(each)}')
         if each is not None and each['last_error']:
             yield escape(f'  last error: {each["last_error"]}')
     yield ''
@@ -96,14 +98,32 @@ def _row(each: Mapping[str, Any]) -> tuple[str, ...]:
         escape(each['handler']),
         escape(each['plugin']),
         escape(each['state']),
-        str(each['in_hand']),
-        str(each['received']),
+        count(each['backlog']),
+        '-' if each['rate_per_second'] is None else f'{rate(each["rate_per_second"])}/s',
         str(each['outcomes']['done']),
         str(each['retries']),
         str(each['dead']),
-        duration(each['mean_seconds']),
         duration(each['p95_seconds'], '≤ '),
     )
+
+
+def _breaker(each: Mapping[str, Any]) -> str:
+    """When a handler that gets no events is to get some."""
+    if each['breaker'] == 'halted':
+        return 'it takes nothing until it is begun anew'
+    if each['breaker'] == 'probing' or each['probe_in_seconds'] is None:
+        return 'one event is tried; if that works, it goes on'
+    return f'one event is tried in {max(1, round(each["probe_in_seconds"]))} s'
+
+
+def count(number: int | None) -> str:
+    """A number; `-` where it is not known."""
+    return '-' if number is None else str(number)
+
+
+def rate(value: float) -> str:
+    """A number a second, as short as it can be read."""
+    return f'{value:.0f}' if value >= 100 else f'{value:.1f}' if value >= 0.05 or not value else '<0.1'
 
 
 def duration(seconds: float | None, sign: str = '') -> str:

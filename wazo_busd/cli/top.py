@@ -37,7 +37,7 @@ _WIDTH = 80
 @output_option
 @click.option('--once', is_flag=True, help='Print one frame and end.')
 def top(path: Path, output: str, once: bool) -> None:
-    """Watch how the running daemon and its handlers fare: rates, what is in hand, dead letters, calls and queues.
+    """Watch how the running daemon and its handlers fare: rates, backlogs, dead letters, calls and queues.
 
     Keys: up and down select a handler, p pauses it or lets it go on, t shows its live events, d its dead letters,
     ? explains the rest, q quits. Where there is no terminal, and with -o json, one frame is printed; the rates in it

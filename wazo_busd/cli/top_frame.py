@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.text import Text
 
-from wazo_busd.cli.status import COLOURS, duration
+from wazo_busd.cli.status import COLOURS, count, duration, rate
 from wazo_busd.cli.top_snapshot import Rates, Snapshot, WaitingLine
 from wazo_busd.cli.top_view import Deed, Reader, View
 from wazo_busd.text import escape
@@ -31,7 +31,7 @@ _HELP = (
     'q                quit',
     '',
     'in/s             events that came for the handler, a second',
-    'in hand          events that it has taken and not finished',
+    'backlog          events that wait in its queue, and those that it has taken and not finished',
     'retries, dead    tries that were made again, events that it gave up on, since it was begun',
     '',
     'any key goes back',
@@ -62,7 +62,7 @@ _COLUMNS = (
     _Column('state', 9, lambda each, rates: each['state'], is_number=False),
     _Column('in/s', 7, lambda each, rates: rate(rates.now)),
     _Column('dead', 5, lambda each, rates: str(each['dead'])),
-    _Column('in hand', 7, lambda each, rates: str(each['in_hand'])),
+    _Column('backlog', 7, lambda each, rates: count(each['backlog'])),
     _Column('done', 9, lambda each, rates: str(each['outcomes']['done'])),
     _Column('retries', 7, lambda each, rates: str(each['retries'])),
     _Column('p95', 8, lambda each, rates: duration(each['p95_seconds'], '≤ ')),
@@ -84,11 +84,6 @@ def sparkline(values: Sequence[float], width: int, glyphs: str = BLOCKS) -> str:
     top = len(glyphs) - 1
     bars = ''.join(glyphs[max(1, round(each / most * top))] if each > 0 else glyphs[0] for each in shown)
     return bars.rjust(max(width, 0))
-
-
-def rate(value: float) -> str:
-    """A number a second, as short as it can be read."""
-    return f'{value:.0f}' if value >= 100 else f'{value:.1f}' if value >= 0.05 or not value else '<0.1'
 
 
 def frame(view: View, *, width: int, height: int | None, now: float, glyphs: str = BLOCKS) -> list[Text]:
@@ -150,8 +145,9 @@ def _title(view: View, last: Snapshot, now: float) -> Text:
 
 def _totals(view: View, last: Snapshot, width: int, glyphs: str) -> Text:
     rates, handlers = view.history.rates(), last.status['handlers']
-    dead, in_hand = sum(each['dead'] for each in handlers), sum(each['in_hand'] for each in handlers)
-    words = f'done {rate(rates.done)}/s  failed {rate(rates.failed)}/s  in hand {in_hand}  dead {dead}'
+    dead, known = sum(each['dead'] for each in handlers), [each['backlog'] for each in handlers]
+    backlog = count(None if None in known else sum(known))
+    words = f'done {rate(rates.done)}/s  failed {rate(rates.failed)}/s  backlog {backlog}  dead {dead}'
     first = f'{rate(rates.now)} events/s  '
     room = min(_LONGEST_SPARKLINE, width - len(first) - len(words) - 2)
     text = Text(first)

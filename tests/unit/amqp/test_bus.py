@@ -149,6 +149,31 @@ async def test_a_bus_that_is_connected_says_to_whom(tmp_path: Path) -> None:
         assert bench.bus.status().summary == f'connected to 127.0.0.1:{bench.broker.port}'
 
 
+async def test_what_a_bus_says_agrees_with_itself_at_every_moment(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
+        bench.attach()
+        wrong: set[tuple[bool, str, str]] = set()
+
+        async def look() -> None:
+            while True:
+                status = bench.bus.status()
+                says_connected = status.summary.startswith('connected to ')
+                state = status.consumers['fax'].state
+                if status.connected is not says_connected or (
+                    not status.connected and state is ConsumerState.CONSUMING
+                ):
+                    wrong.add((status.connected, status.summary, state.value))
+                await asyncio.sleep(0)
+
+        looking = asyncio.create_task(look())
+        session, _ = await bench.consuming()
+        session.abort()
+        await bench.consuming(2)
+        looking.cancel()
+
+        assert wrong == set()
+
+
 async def test_a_bus_that_is_refused_says_why(tmp_path: Path) -> None:
     async with listening() as broker:
         broker.answers[Connection.Open] = lambda _: [Connection.Close(530, 'NOT_ALLOWED - vhost / not found', 0, 0)]

@@ -554,6 +554,31 @@ async def test_a_disconnected_consumer_waits(tmp_path: Path) -> None:
         assert bench.consumer.status.state is ConsumerState.WAITING
 
 
+async def test_one_that_was_full_since_it_was_looked_at_may_be_behind(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        channel = await bench.consuming()
+        before = bench.consumer.is_behind
+        for tag in range(1, 8):
+            bench.session.deliver(channel, tag, b'{}')
+        came = await bench.got(7)
+        await turn()
+        came[0].settle(Outcome.DONE)
+        full = bench.consumer.is_behind
+        await bench.consumer.look(await bench.link.open_channel())
+
+        assert (before, full, bench.consumer.is_behind, bench.consumer.status.waiting) == (False, True, False, 0)
+
+
+async def test_of_a_disconnected_consumer_nobody_knows_what_waits_for_it(tmp_path: Path) -> None:
+    async with attached(tmp_path) as bench:
+        await bench.consuming()
+        bench.consumer.keeps_up()
+        before = bench.consumer.status.waiting
+        await bench.consumer.disconnect()
+
+        assert (before, bench.consumer.status.waiting) == (0, None)
+
+
 async def test_a_disconnected_consumer_is_opened_on_the_next_connection(tmp_path: Path) -> None:
     async with attached(tmp_path) as bench:
         await bench.consuming()

@@ -14,7 +14,6 @@ import pytest
 from tests.unit.controlled import daemon_status, handler_status
 from tests.unit.rig import log_lines
 from wazo_busd.board import Board, board
-from wazo_busd.board.rates import Rates
 from wazo_busd.http.page import Page
 from wazo_busd.panel import Panel, Row, Total
 from wazo_busd.settlement import Counts
@@ -174,34 +173,6 @@ async def test_cells_are_plain(host: Host) -> None:
     told = (await first(host))['parts']['a/0']
 
     assert (told['rows'], told['totals'], told['since'], told['more']) == ([['bad', None]], [['t', 1.5, 'good']], 13, 3)
-
-
-# ---- rates
-
-
-def test_a_rate_is_what_came_since_somebody_looked() -> None:
-    rates = Rates()
-    rates.see({'a': 100, 'b': 0}, 10.0)
-    rates.see({'a': 1100, 'b': 4}, 12.0)
-
-    assert (rates.of('a'), rates.of('b'), rates.all) == (500, 2, 502)
-
-
-def test_nothing_is_known_at_first_or_after_nobody_has_looked_for_long() -> None:
-    rates = Rates()
-    rates.see({'a': 100}, 10.0)
-    before = rates.all
-    rates.see({'a': 200}, 30.0)
-
-    assert (before, rates.all, rates.of('a')) == (None, None, None)
-
-
-def test_a_handler_that_has_started_again_has_no_rate_below_nothing() -> None:
-    rates = Rates()
-    rates.see({'a': 100}, 10.0)
-    rates.see({'a': 1}, 11.0)
-
-    assert rates.of('a') == 0
 
 
 async def test_the_rates_are_those_of_the_handlers(host: Host) -> None:

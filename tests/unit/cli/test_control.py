@@ -18,12 +18,13 @@ import pytest
 
 from tests.unit.cli.conftest import Shell
 from tests.unit.controlled import FakeDaemon, daemon_status, handler_status, listening, short_directory
+from wazo_busd.breaker import BreakerState
 from wazo_busd.cli import asking, main
 from wazo_busd.cli.status import lines
 from wazo_busd.config import schema
 from wazo_busd.errors import Problem
 from wazo_busd.outcome import Outcome
-from wazo_busd.settlement import Counts
+from wazo_busd.settlement import BOUNDS_SECONDS, Counts
 from wazo_busd.status import HandlerStatus, State
 
 COMMANDS = ['status', 'pause', 'resume', 'reload', 'log-level']
@@ -120,6 +121,41 @@ def test_the_reason_stands_below_the_handler(shell: Shell, daemon: FakeDaemon) -
     assert '\n  stopped: the disk is full\n' in run(shell, 'status')[1]
 
 
+@pytest.mark.parametrize(
+    ('breaker', 'seconds', 'line'),
+    [
+        (BreakerState.OPEN, 11.7, 'breaker open: one event is tried in 12 s'),
+        (BreakerState.OPEN, 0.0, 'breaker open: one event is tried in 1 s'),
+        (BreakerState.PROBING, None, 'breaker probing: one event is tried; if that works, it goes on'),
+        (BreakerState.HALTED, None, 'breaker halted: it takes nothing until it is begun anew'),
+    ],
+)
+def test_below_the_reason_stands_when_events_are_tried_again(
+    breaker: BreakerState, seconds: float | None, line: str
+) -> None:
+    found = daemon_status(handler_status(State.RESTING, 'out', breaker=breaker, probe_in_seconds=seconds))
+    said = list(lines(found.plain(in_full=True), colour=False))
+
+    assert said[said.index('  out') + 1] == f'  {line}'
+
+
+def test_backlog_and_rate_are_shown_as_far_as_they_are_known() -> None:
+    known = handler_status(waiting=4000, in_hand=256, rate_per_second=31.25)
+    unknown = handler_status(State.WAITING, name='fax', waiting=None)
+    heading, *rows = list(lines(daemon_status(known, unknown).plain(in_full=True), colour=False))[3:6]
+
+    assert heading.split()[3:5] == ['backlog', 'rate']
+    assert [row.split()[3:5] for row in rows] == [['4256', '31.2/s'], ['-', '-']]
+
+
+def test_usual_numbers_fit_into_a_hundred_columns() -> None:
+    counts = Counts(durations=[0, 1, *[0] * (len(BOUNDS_SECONDS) - 1)], retried_in_place=12_345)
+    counts.outcomes |= {Outcome.DONE: 123_456_789, Outcome.DEAD: 1234}
+    busy = handler_status(name='availability', waiting=250_000, rate_per_second=2000.0, counts=counts)
+
+    assert max(map(len, lines(daemon_status(busy).plain(in_full=True), colour=False))) <= 100
+
+
 def test_without_a_connection_the_cure_is_the_next_command(shell: Shell, daemon: FakeDaemon) -> None:
     daemon.said = daemon_status(connected=False, summary='nothing listens; systemctl status rabbitmq-server')
     code, said, _ = run(shell, 'status')
@@ -211,10 +247,24 @@ def test_columns_stand_below_each_other() -> None:
     assert {line.index(state) for line, state in zip(table, ('state', 'consuming', 'refused'), strict=True)} == {24}
 
 
-def test_who_is_paused_can_be_resumed_with_the_next_command(shell: Shell, daemon: FakeDaemon) -> None:
-    code, said, _ = run(shell, 'pause', 'crm')
+@pytest.mark.parametrize(
+    ('typed', 'following', 'wanted'),
+    [
+        (['pause', 'crm'], 'wazo-busd resume crm', ('pause', 'crm')),
+        (['resume', 'crm'], 'wazo-busd status', ('resume', 'crm')),
+        (['reload'], 'wazo-busd status', ('reload',)),
+    ],
+)
+def test_the_next_command_is_for_the_same_configuration(
+    shell: Shell, daemon: FakeDaemon, typed: list[str], following: str, wanted: tuple[str, ...]
+) -> None:
+    code, said, _ = run(shell, *typed)
 
-    assert (code, said.strip().partition('next: ')[2], daemon.wanted) == (0, 'wazo-busd resume crm', [('pause', 'crm')])
+    assert (code, said.strip().partition('next: ')[2], daemon.wanted) == (
+        0,
+        f'{following} -c {shell.config}',
+        [wanted],
+    )
 
 
 @pytest.mark.parametrize('command', ['pause', 'resume'])
@@ -236,7 +286,7 @@ def test_a_reload_that_is_refused_prints_every_mistake(shell: Shell, daemon: Fak
     code, _, error = run(shell, 'reload')
 
     assert (code, error.splitlines()[:2]) == (78, ['error: config.yml:3: no (yes)', 'error: config.yml:4: neither'])
-    assert error.splitlines()[2].startswith('2 errors; the daemon goes on with what it has. next: wazo-busd check')
+    assert error.splitlines()[2].startswith('2 errors; the daemon goes on with what it has. next: wazo-busd check -c')
 
 
 def test_the_level_is_handed_on(shell: Shell, daemon: FakeDaemon) -> None:

@@ -18,7 +18,8 @@ from rich.cells import cell_len
 from tests.unit.cli.conftest import Shell
 from tests.unit.controlled import FakeDaemon, daemon_status, handler_status, listening, short_directory
 from wazo_busd.cli import main
-from wazo_busd.cli.top_frame import ASCII, frame, rate, sparkline, texts
+from wazo_busd.cli.status import rate
+from wazo_busd.cli.top_frame import ASCII, frame, sparkline, texts
 from wazo_busd.cli.top_screen import keys
 from wazo_busd.cli.top_snapshot import History, Snapshot, WaitingLine, take
 from wazo_busd.cli.top_view import Deed, Reader, View, Wish
@@ -180,7 +181,7 @@ def test_a_frame_shows_daemon_rates_and_handlers() -> None:
     lines = shown(view(0, 10, 30, more=[FAXES]))
 
     assert lines[0].startswith('wazo-busd 0.1.0  connected to localhost:5672  up 3 h 12 min')
-    assert (lines[1].startswith('15.0 events/s'), lines[1].endswith('in hand 3  dead 3')) == (True, True)
+    assert (lines[1].startswith('15.0 events/s'), lines[1].endswith('backlog 3  dead 3')) == (True, True)
     assert [' '.join(line.split()) for line in lines[4:6]] == [
         '> crm consuming 15.0 0 0 30 0 ▄█',
         'faxes resting 0.0 3 3 9 0',
