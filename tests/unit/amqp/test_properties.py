@@ -19,7 +19,8 @@ from pamqp.common import FieldTable
 from pamqp.header import ContentHeader
 
 from tests.examples import examples
-from wazo_busd.amqp.properties import WireProperties, _known, _plain_headers, decode
+from wazo_busd.amqp.plain_headers import _known, plain_headers
+from wazo_busd.amqp.properties import WireProperties, decode
 from wazo_busd.errors import Undecodable
 
 YEAR_2106 = 0xFFFF_FFFF
@@ -445,4 +446,4 @@ def test_what_kombu_sends_is_read_the_short_way() -> None:
         )
     ).marshal()[12:]
 
-    assert _plain_headers(raw) == headers
+    assert plain_headers(raw) == headers
