@@ -20,6 +20,9 @@ import orjson
 from wazo_busd.errors import Undecodable
 from wazo_busd.event import Event
 
+MOST_LEVELS = 200
+"""The most that `bus.max_depth` can be. What is nested deeper is no event to any daemon."""
+
 _TAG_TYPE, _TAG_VALUE = '__type__', '__value__'
 _TAG_KEYS = {_TAG_TYPE, _TAG_VALUE}
 _JSON_TYPES = {
@@ -96,9 +99,9 @@ def encode(value: Any) -> bytes:
     that JSON has not (bytes and decimals of AMQP headers) become text.
     """
     try:
-        return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS)
+        return orjson.dumps(value, default=plain, option=orjson.OPT_NON_STR_KEYS)
     except (orjson.JSONEncodeError, RecursionError):
-        return json.dumps(_finite(value), default=_plain, separators=(',', ':')).encode()
+        return json.dumps(_finite(value), default=plain, separators=(',', ':')).encode()
 
 
 def _content(body: bytes, size: int, limits: Limits) -> dict[str, Any]:
@@ -171,8 +174,8 @@ def _untagged(value: Any) -> Any:
     return {key: _untagged(child) for key, child in value.items()}
 
 
-def _plain(value: Any) -> Any:
-    """The JSON form of a type that JSON has not."""
+def plain(value: Any) -> Any:
+    """The JSON form of a value whose type JSON has not, as bytes, decimals and times of AMQP headers have."""
     if isinstance(value, (bytes, bytearray)):
         return bytes(value).decode('utf-8', 'backslashreplace')
     if isinstance(value, Mapping):

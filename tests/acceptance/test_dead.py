@@ -79,7 +79,10 @@ def test_a_daemon_that_does_not_run_gets_them_when_it_does(site: Site) -> None:
     done = site.run('dead', 'replay', '--yes')
     site.start()
 
-    assert (done.stdout, len(site.wait_lines('history', 2))) == ('1 event sent back. next: wazo-busd dead list\n', 2)
+    assert (done.stdout, len(site.wait_lines('history', 2))) == (
+        f'1 event sent back. next: wazo-busd dead list -c {site.config}\n',
+        2,
+    )
 
 
 def test_those_of_a_handler_that_is_gone_are_shown_and_dropped_and_not_sent_back(site: Site) -> None:
@@ -108,7 +111,7 @@ def test_of_a_body_over_the_limit_the_beginning_and_the_size_are_kept_and_it_is_
     assert (kept['size'], kept['kept'], kept['body'][:10], done.exit_code) == (2_000_012, 65_536, '{"data": "', 1)
     assert done.stderr == (
         'error: 1 dead letter cannot be sent back: only the beginning of the body was kept. '
-        f'next: wazo-busd dead drop {kept["id"][:12]}\n'
+        f'next: wazo-busd dead drop -c {site.config} {kept["id"][:12]}\n'
     )
 
 

@@ -100,7 +100,7 @@ def _drop(site: Site) -> None:
     none_older = site.run('dead', 'drop', '--older', '1h', '--yes')
     assert (none_older.exit_code, none_older.stderr) == (
         1,
-        'error: no dead letters older than 1h. next: wazo-busd dead list\n',
+        f'error: no dead letters older than 1h. next: wazo-busd dead list -c {site.config}\n',
     )
     dropped = site.run('dead', 'drop', '--handler', 'picky', '--error', 'KeyError', '--yes')
     assert dropped.stdout.endswith(f'{LETTERS // 3} dead letters dropped\n')

@@ -13,6 +13,7 @@ from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.amqp.place import Found, Place, found, places
 from wazo_busd.amqp.playback import Playback
 from wazo_busd.amqp.properties import WireProperties
+from wazo_busd.amqp.publisher import Unsendable
 from wazo_busd.amqp.queues import Queues
 from wazo_busd.amqp.relocation import Relocation
 from wazo_busd.amqp.upstream import publish_upstream
@@ -35,6 +36,7 @@ __all__ = [
     'Queues',
     'Relocation',
     'Unreachable',
+    'Unsendable',
     'WireProperties',
     'found',
     'heard',

@@ -16,6 +16,7 @@ from pamqp.commands import Basic
 
 from wazo_busd.amqp.connection import Link, connect
 from wazo_busd.amqp.copy import encodable
+from wazo_busd.amqp.publisher import Unsendable, check_size
 from wazo_busd.amqp.upstream import permissions_of
 from wazo_busd.config import BusConfig
 from wazo_busd.errors import BusError
@@ -72,17 +73,11 @@ class Playback:
             Whether any queue has taken it.
 
         Raises:
+            Unsendable: AMQP cannot carry it.
             BusError: the broker does not take it.
         """
-        kept = {
-            name: encodable(value)
-            for name, value in headers.items()
-            if not name.startswith('x-') and name not in _LEADING_ELSEWHERE
-        }
+        made = self._made(exchange, routing_key, headers, properties)
         try:
-            made = Basic.Properties(
-                **{**properties, 'delivery_mode': _PERSISTENT, 'headers': {**kept, REPLAYED_HEADER: True}}
-            )
             async with asyncio.timeout(_CONFIRM_SECONDS):
                 await self._channel.basic_publish(
                     body, exchange=exchange, routing_key=routing_key, properties=made, mandatory=True
@@ -95,6 +90,27 @@ class Playback:
                 raise
             raise self._explained(error, exchange) from error
         return True
+
+    def _made(
+        self, exchange: str, routing_key: str, headers: Mapping[str, Any], properties: Mapping[str, Any]
+    ) -> Basic.Properties:
+        """Its properties, tried out: what fails on the channel may have failed with it."""
+        try:
+            kept = {
+                name: encodable(value)
+                for name, value in headers.items()
+                if not name.startswith('x-') and name not in _LEADING_ELSEWHERE
+            }
+            made = Basic.Properties(
+                **{**properties, 'delivery_mode': _PERSISTENT, 'headers': {**kept, REPLAYED_HEADER: True}}
+            )
+            check_size(made, self._channel)
+            Basic.Publish(exchange=exchange, routing_key=routing_key, mandatory=True).marshal()
+        except RecursionError:
+            raise Unsendable('AMQP cannot carry it: its headers are nested too deep') from None
+        except (TypeError, ValueError, OverflowError, struct.error) as error:
+            raise Unsendable(f'AMQP cannot carry it: {error}') from None
+        return made
 
     def _explained(self, error: BaseException, exchange: str) -> BusError:
         address = self._link.address
@@ -110,8 +126,6 @@ class Playback:
             return BusError(f'{address} did not take it within {_CONFIRM_SECONDS:g} s', 'rabbitmqctl list_alarms')
         if isinstance(reason, aiormq.exceptions.DeliveryError):
             return BusError(f'{address} did not take it: a queue behind {exchange!r} is full', 'wazo-busd queue list')
-        if isinstance(reason, (TypeError, ValueError, OverflowError, struct.error)):
-            return BusError(f'AMQP cannot carry it: {reason}', 'wazo-busd replay --handler takes it all the same')
         said = str(reason) or type(reason).__name__
         return BusError(f'{address} did not take it: {said}', 'rabbitmqctl list_connections')
 

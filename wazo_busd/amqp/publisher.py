@@ -105,7 +105,7 @@ class Publisher:
             times += 1
             self._unconfirmed += 1
             try:
-                _check_size(properties, channel)
+                check_size(properties, channel)
                 await channel.basic_publish(
                     body, exchange=exchange, routing_key=routing_key, properties=properties, mandatory=True
                 )
@@ -161,8 +161,12 @@ class Publisher:
             probing.cancel()
 
 
-def _check_size(properties: Basic.Properties, channel: AbstractChannel) -> None:
+def check_size(properties: Basic.Properties, channel: AbstractChannel) -> None:
     """See that the content header fits into one frame: over a larger one the broker ends the connection.
+
+    Args:
+        properties: what is in it.
+        channel: says how large a frame is.
 
     Raises:
         ValueError: it does not.

@@ -17,9 +17,9 @@ from typing import Any
 
 import click
 
-from wazo_busd.cli.options import DEFAULT_CONFIG, EXIT_CONFIGURATION, command, print_problems
+from wazo_busd.cli.options import DEFAULT_CONFIG, EXIT_CONFIGURATION, command, failure, print_problems
 from wazo_busd.config import Configuration, load
-from wazo_busd.text import escape
+from wazo_busd.errors import BusError
 
 EXIT_AWAY = 3
 """The exit code where the daemon does not run, or cannot be reached."""
@@ -89,7 +89,7 @@ def ask(
             print_problems(configuration.problems)
             click.echo(f'the daemon does not run. next: {command("check", config)}', err=True)
             sys.exit(EXIT_CONFIGURATION)
-        click.echo(escape(f'error: {error.text}. next: {error.cure}'), err=True)
+        click.echo(failure(error.text, error.cure), err=True)
         sys.exit(EXIT_AWAY)
 
 
@@ -153,16 +153,26 @@ def _exchange(
 
 
 def in_hand(configuration: Configuration, handler: str) -> int:
-    """How many events the running daemon has in hand of a handler; 0 if it does not run, or cannot be asked.
+    """How many events the running daemon has in hand of a handler; 0 if it does not run.
 
     Args:
         configuration: says where its socket is.
         handler: the name of the handler.
+
+    Raises:
+        BusError: it cannot be asked, and it is not known that it does not run.
     """
     try:
         handlers = answer(configuration, DEFAULT_CONFIG, '/status').value['handlers']
-    except Unanswered:
-        return 0
+    except Unanswered as error:
+        if error.runs is False:
+            return 0
+        is_off = configuration.config.http.control_socket is None
+        raise BusError(
+            f'what the daemon has in hand of {handler} would be lost with the old queue, and {error.text}',
+            f'{"take http: {socket: off} out; " if is_off else ""}systemctl stop wazo-busd; '
+            f'then wazo-busd queue recreate {handler}',
+        ) from None
     return sum(each['in_hand'] for each in handlers if each['handler'] == handler)
 
 

@@ -16,7 +16,15 @@ import click
 from wazo_busd.amqp import ORPHANS, DeadLetter, DeadLetters, Ledger
 from wazo_busd.cli.completion import handler_names
 from wazo_busd.cli.dead_selection import Selection, in_full, line_of, plain
-from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, output_option, plural, print_problems
+from wazo_busd.cli.options import (
+    EXIT_CONFIGURATION,
+    config_option,
+    failure,
+    output_option,
+    plural,
+    print_problems,
+    typed,
+)
 from wazo_busd.config import Config, load
 from wazo_busd.errors import BusError
 from wazo_busd.text import escape
@@ -76,7 +84,7 @@ def list_command(handler: str | None, error: str | None, bodies: bool, path: Pat
     for group in sorted(groups.values(), key=len, reverse=True):
         click.echo(escape(line_of(group)))
     first = letters[-1].event_id[:12]
-    click.echo(f'\n{plural(len(letters), "dead letter")}. next: wazo-busd dead show {first}')
+    click.echo(f'\n{plural(len(letters), "dead letter")}. next: {typed(f"wazo-busd dead show {first}")}')
 
 
 @dead.command('show', short_help='Show one in full.')
@@ -102,7 +110,8 @@ def show_command(identity: str, body: bool, path: Path, output: str) -> None:
     else:
         for letter in letters:
             click.echo('\n'.join(map(escape, in_full(letter))))
-        click.echo(f'\nnext: wazo-busd dead replay {letters[-1].event_id[:12]}')
+        following = typed(f'wazo-busd dead replay {letters[-1].event_id[:12]}')
+        click.echo(f'\n{escape(f"next: {following}")}')
 
 
 @dead.command('replay', short_help='Send them back to the handler that gave up.')
@@ -133,11 +142,11 @@ def replay_command(identities: Sequence[str], handler: str | None, error: str | 
         cure = f'wazo-busd dead drop {lost.event_id[:12]}'
         if not whole:
             _fail(f'{count} cannot be sent back: {why}', cure)
-        click.echo(f'{count} cannot be sent back: {why}. next: {cure}')
+        click.echo(f'{count} cannot be sent back: {why}. next: {typed(cure)}')
     _ask(whole, selection, 'send back', yes=yes)
     _run(_check_queues(config, {letter.handler for letter in whole}))
     sent = _act(config, Selection.of(whole), 'sending back', lambda session: session.send_back)
-    click.echo(f'{plural(sent, "event")} sent back. next: wazo-busd dead list')
+    click.echo(f'{plural(sent, "event")} sent back. next: {typed("wazo-busd dead list")}')
 
 
 @dead.command('drop', short_help='Throw them away.')
@@ -249,5 +258,5 @@ def _run(going: Coroutine[Any, Any, T]) -> T:
 
 
 def _fail(text: str, cure: str) -> NoReturn:
-    click.echo(escape(f'error: {text}. next: {cure}'), err=True)
+    click.echo(failure(text, cure), err=True)
     sys.exit(1)

@@ -22,6 +22,7 @@ from wazo_busd.cli.options import (
     as_json,
     command,
     config_option,
+    next_command,
     output_option,
     plural,
     with_config,
@@ -110,7 +111,7 @@ def _end(findings: Sequence[Finding], path: Path) -> str:
         *([plural(problems, 'problem')] if problems else []),
         *([plural(warnings, 'warning')] if warnings else []),
     ]
-    return f'{", ".join(counts)}. next: {with_config(findings[0].cure, path)}'
+    return f'{", ".join(counts)}. next: {with_config(next_command(findings[0].cure), path)}'
 
 
 def _plain(examined: Examined, bundle: Path | None) -> dict[str, Any]:

@@ -20,17 +20,14 @@ from wazo_busd.catalogue import Entry
 from wazo_busd.catalogue.publication import Era, Publication, example, publication
 from wazo_busd.cli.completion import event_names
 from wazo_busd.cli.fields import changes, file_name, read_json
-from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, explained, print_problems
-from wazo_busd.codec import deeper_than, encode
+from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, failure, print_problems
+from wazo_busd.codec import MOST_LEVELS, deeper_than, encode
 from wazo_busd.config import load
 from wazo_busd.errors import BusError, UnknownEvent
 from wazo_busd.text import escape
 
 TEST_HEADER = 'busd-test'
 """The header that tells an event of a person who tests from one of a host."""
-
-_MOST_LEVELS = 200
-"""The most that `bus.max_depth` can be, with which the daemon takes an event."""
 
 
 @click.command(short_help='Publish a test event on the real bus.')
@@ -88,7 +85,7 @@ def emit(
     try:
         _publish(path, made)
     except BusError as error:
-        click.echo(escape(f'error: {explained(error)}'), err=True)
+        click.echo(failure(error.text, error.cure), err=True)
         sys.exit(1)
     click.echo(escape(f'published {made.headers["name"]} on {made.exchange} with the key {made.routing_key}'))
 
@@ -118,8 +115,8 @@ def _data(entry: Entry, era: Era, file: Any, fields: Sequence[str]) -> dict[str,
         sample.change(data, changes(fields))
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    if deeper_than(data, _MOST_LEVELS):
-        raise click.UsageError(f'the data is nested deeper than {_MOST_LEVELS} levels')
+    if deeper_than(data, MOST_LEVELS):
+        raise click.UsageError(f'the data is nested deeper than {MOST_LEVELS} levels')
     return data
 
 

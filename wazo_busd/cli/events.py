@@ -17,7 +17,7 @@ from wazo_busd.advice import Advice
 from wazo_busd.catalogue import Entry, Property
 from wazo_busd.catalogue.publication import example
 from wazo_busd.cli.completion import event_names
-from wazo_busd.cli.options import config_option, output_option, plural
+from wazo_busd.cli.options import config_option, output_option, plural, typed
 from wazo_busd.config import load
 from wazo_busd.match import is_name
 from wazo_busd.text import escape
@@ -53,7 +53,7 @@ def events(wanted: str | None, path: Path, output: str) -> None:
         click.echo(_handlers(entry, path))
     else:
         click.echo('\n'.join(map(_line, found)))
-        click.echo(f'\n{plural(len(found), "event")}. next: wazo-busd events NAME shows one in full')
+        click.echo(f'\n{plural(len(found), "event")}. next: {typed("wazo-busd events NAME")} shows one in full')
 
 
 def plain(entry: Entry) -> dict[str, Any]:
@@ -103,7 +103,7 @@ def _not_found(wanted: str) -> str:
         real = ', '.join(f'{each.name} comes on {" and ".join((*each.keys, *each.keys_2019))}' for each in on_page)
         return (
             f"only Wazo's page has a key that {wanted!r} fits, no host sends it: {real}; "
-            f'next: wazo-busd events {on_page[0].name}'
+            f'next: {typed(f"wazo-busd events {on_page[0].name}")}'
         )
     near = catalogue.near(wanted)
     meant = f'did you mean {" or ".join(near)}?' if near else 'wazo-busd events lists all'
@@ -160,5 +160,5 @@ def _handlers(entry: Entry, path: Path) -> str:
     names = roster.call(configuration)
     advice = Advice(configuration.document)
     getting = [name for name, handler in names.handlers.items() if advice.gets(handler, entry)]
-    broken = ' (it has errors: wazo-busd check)' if configuration.problems or names.problems else ''
+    broken = f' (it has errors: {typed("wazo-busd check")})' if configuration.problems or names.problems else ''
     return '\n' + escape(f'handlers of {path} that would get it: {", ".join(getting) or "none"}{broken}')

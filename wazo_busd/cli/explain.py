@@ -16,7 +16,15 @@ from wazo_busd import catalogue, roster, sample
 from wazo_busd.catalogue.publication import Era
 from wazo_busd.cli.completion import event_names
 from wazo_busd.cli.fields import changes, moment_option, read_json
-from wazo_busd.cli.options import EXIT_CONFIGURATION, as_json, config_option, output_option, plural, print_problems
+from wazo_busd.cli.options import (
+    EXIT_CONFIGURATION,
+    as_json,
+    command,
+    config_option,
+    output_option,
+    plural,
+    print_problems,
+)
 from wazo_busd.codec import Limits
 from wazo_busd.config import Configuration, load, written
 from wazo_busd.errors import Undecodable, UnknownEvent
@@ -69,7 +77,7 @@ def explain(
     problems = [*configuration.problems, *names.problems]
     if problems:
         print_problems(problems)
-        click.echo(f'{plural(len(problems), "error")}; next: wazo-busd check -c {path}', err=True)
+        click.echo(f'{plural(len(problems), "error")}; next: {command("check", path)}', err=True)
         sys.exit(EXIT_CONFIGURATION)
     event = _event(wanted, fields, era, at, configuration)
     verdicts = asyncio.run(_verdicts(configuration, names, event, at, previews=render))

@@ -15,7 +15,16 @@ import click
 
 from wazo_busd import roster
 from wazo_busd.cli.asking import Unanswered, answer
-from wazo_busd.cli.options import EXIT_CONFIGURATION, as_json, config_option, output_option, plural, print_problems
+from wazo_busd.cli.options import (
+    EXIT_CONFIGURATION,
+    as_json,
+    command,
+    config_option,
+    output_option,
+    plural,
+    print_problems,
+    typed,
+)
 from wazo_busd.cli.status import COLOURS
 from wazo_busd.config import Configuration, HandlerConfig, load
 from wazo_busd.handler import Handler
@@ -112,9 +121,9 @@ def handlers(path: Path, output: str) -> None:
         colour = sys.stdout.isatty() and not os.environ.get('NO_COLOR')
         for row in rows:
             click.echo('\n'.join(_lines(row, colour=colour)))
-        click.echo(escape(_end(rows, remark)))
+        click.echo(escape(typed(_end(rows, remark))))
     if problems:
-        click.echo(escape(f'next: wazo-busd check -c {path}'), err=True)
+        click.echo(escape(f'next: {command("check", path)}'), err=True)
         sys.exit(EXIT_CONFIGURATION)
 
 
@@ -159,7 +168,7 @@ def _lines(row: _Row, *, colour: bool) -> Iterator[str]:
     source = f' ({handler.plugin.source})' if handler else ''
     yield f'{escape(row.name)}: {state}, plugin {escape(row.config.plugin + source)}'
     if row.why:
-        yield escape(f'  {row.why}')
+        yield escape(f'  {typed(row.why)}')
     yield _part('match', _some(handler.match.items if handler else row.config.match or ['as the plugin says']))
     if handler is not None:
         yield _part('bindings', _some(handler.match.bindings))

@@ -16,10 +16,9 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from wazo_busd import roster
-from wazo_busd.cli.options import EXIT_CONFIGURATION, print_problems
+from wazo_busd.cli.options import EXIT_CONFIGURATION, failure, print_problems
 from wazo_busd.config import Configuration, near, parse_duration
 from wazo_busd.handler import Handler
-from wazo_busd.text import escape
 
 PLUGIN = 'journal'
 
@@ -108,7 +107,7 @@ def told_of(error: Exception) -> tuple[str, str]:
 
 def fail(text: str, cure: str) -> NoReturn:
     """Say what is wrong and what to type next, and end."""
-    click.echo(escape(f'error: {text}. next: {cure}'), err=True)
+    click.echo(failure(text, cure), err=True)
     sys.exit(1)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from wazo_busd.cli.options import EXIT_CONFIGURATION, print_problems
+from wazo_busd.cli.options import EXIT_CONFIGURATION, command, print_problems
 from wazo_busd.cli.tail_selection import Selection
 from wazo_busd.config import Configuration, load, parse_duration
 from wazo_busd.errors import Problem, UnknownEvent
@@ -20,6 +20,8 @@ from wazo_busd.text import escape
 from wazo_busd.texts import surroundings
 
 F = TypeVar('F', bound=Callable[..., Any])
+
+_MOST_SECONDS = 366 * 86_400.0
 
 
 def selection_options(function: F) -> F:
@@ -55,8 +57,8 @@ def seconds_of(span: str | None) -> float | None:
         seconds = parse_duration(span)
     except ValueError as error:
         raise click.UsageError(f'--for {span}: {error}') from None
-    if not seconds:
-        raise click.UsageError(f'--for {span}: expected more than nothing, as in 30s')
+    if not 0 < seconds <= _MOST_SECONDS:
+        raise click.UsageError(f'--for {span}: expected more than nothing and at most 366d, as in 30s')
     return seconds
 
 
@@ -93,5 +95,5 @@ def _expression(when: str | None) -> Expression | None:
 def misconfigured(problems: Sequence[Problem], path: Path) -> NoReturn:
     """Say what is wrong with the configuration, and end."""
     print_problems(problems)
-    click.echo(escape(f'next: wazo-busd check -c {path}'), err=True)
+    click.echo(escape(f'next: {command("check", path)}'), err=True)
     sys.exit(EXIT_CONFIGURATION)

@@ -14,14 +14,16 @@ from typing import Any, TypeVar
 import click
 
 from wazo_busd.codec import encode
-from wazo_busd.errors import BusError, Problem, in_order
+from wazo_busd.errors import Problem, in_order
 from wazo_busd.text import escape
 
-_OURS = re.compile(
-    r'\bwazo-busd (check|dead \w+|doctor|emit|pause|queue \w+|reload|resume|run|status|tail|top)\b(?! -c)'
-    r'|\bsystemctl start wazo-busd\b'
+_NAMES = (
+    r'check|dead \w+|doctor|emit|events|explain|handlers|journal export|log-level|pause|plugin (?:check|list)|plugins'
+    r'|queue \w+|record|reload|replay|resume|run|setup-broker|status|tail|test|top'
 )
+_OURS = re.compile(rf'\bwazo-busd ({_NAMES})\b(?! -c)|\bsystemctl start wazo-busd\b')
 """Our commands that read a configuration; systemd's daemon reads the usual one."""
+_CONFIG = 'wazo_busd.config'
 
 F = TypeVar('F', bound=Callable[..., Any])
 
@@ -42,8 +44,14 @@ def config_option(function: F) -> F:
         default=DEFAULT_CONFIG,
         show_default=True,
         metavar='FILE',
+        callback=_noted,
         help='The main configuration file; conf.d beside it is read too.',
     )(function)
+
+
+def _noted(context: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    context.meta[_CONFIG] = value
+    return value
 
 
 def command(name: str, path: Path) -> str:
@@ -68,9 +76,21 @@ def with_config(cure: str, path: Path) -> str:
     return _OURS.sub(lambda match: command(match[1] or 'run', path), cure)
 
 
-def explained(error: BusError) -> str:
-    """What happened on the bus, and what to type next, where that is known."""
-    return f'{error.text}. next: {error.cure}' if error.cure else error.text
+def typed(cure: str) -> str:
+    """What to type, for the configuration that the command was given which runs now; see `with_config`."""
+    context = click.get_current_context(silent=True)
+    return with_config(cure, DEFAULT_CONFIG if context is None else context.meta.get(_CONFIG, DEFAULT_CONFIG))
+
+
+def failure(text: str, cure: str) -> str:
+    """`error: text. next: cure`, on one line for a terminal; without the cure where nothing is known to help."""
+    return escape(f'error: {text}. next: {typed(cure)}' if cure else f'error: {text}')
+
+
+def next_command(cure: str) -> str:
+    """The command that a cure in prose ends with, after a colon; all of the cure if it ends with none of ours."""
+    _, colon, last = cure.rpartition(': ')
+    return last if colon and _OURS.match(last) else cure
 
 
 def print_problems(problems: Sequence[Problem], kind: str = 'error') -> None:

@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import click
 
-from wazo_busd.cli.options import as_json, config_option, output_option, plural
+from wazo_busd.cli.options import as_json, config_option, output_option, plural, typed
 from wazo_busd.cli.plugin_report import Report, reports
 from wazo_busd.cli.plugins import plugins
 from wazo_busd.loader import Loader
@@ -125,7 +125,8 @@ def _end(found: list[Report], config: Path) -> str:
         return f'{plural(len(found), "plugin")}, {wrong} cannot be used'
     warnings = sum(len(each.warnings) for each in found)
     told = f'right, with {plural(warnings, "warning")}' if warnings else 'right'
-    return f'{plural(len(found), "plugin")}: {told}. next: name a handler that uses it in conf.d, then wazo-busd check'
+    following = f'name a handler that uses it in conf.d, then {typed("wazo-busd check")}'
+    return f'{plural(len(found), "plugin")}: {told}. next: {following}'
 
 
 def _check_name(name: str) -> None:

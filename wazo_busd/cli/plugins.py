@@ -12,7 +12,15 @@ from typing import Any
 
 import click
 
-from wazo_busd.cli.options import EXIT_CONFIGURATION, as_json, config_option, output_option, plural, print_problems
+from wazo_busd.cli.options import (
+    EXIT_CONFIGURATION,
+    as_json,
+    command,
+    config_option,
+    output_option,
+    plural,
+    print_problems,
+)
 from wazo_busd.config import Configuration, load
 from wazo_busd.errors import PluginError
 from wazo_busd.loader import Loader
@@ -97,7 +105,7 @@ def plugins(path: Path, output: str) -> None:
         click.echo(escape(f'note: there is no {path}: no handlers, and the default plugin_dirs'), err=True)
     elif problems:
         print_problems(problems)
-        click.echo(escape(f'next: wazo-busd check -c {path}'), err=True)
+        click.echo(escape(f'next: {command("check", path)}'), err=True)
         sys.exit(EXIT_CONFIGURATION)
     if loader.unreadable or any(each.error and each.used_by for each in found):
         sys.exit(1)

@@ -15,7 +15,15 @@ import click
 from wazo_busd import roster
 from wazo_busd.amqp import Ledger, Queues
 from wazo_busd.cli import stopping
-from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, output_option, plural, print_problems
+from wazo_busd.cli.options import (
+    EXIT_CONFIGURATION,
+    config_option,
+    failure,
+    output_option,
+    plural,
+    print_problems,
+    typed,
+)
 from wazo_busd.cli.queue_recreation import recreated
 from wazo_busd.cli.queue_table import Row, lines, read
 from wazo_busd.config import HANDLER_NAME, Configuration, load, near
@@ -93,7 +101,8 @@ def recreate_command(handler: str, dry_run: bool, path: Path) -> None:
     moved = _run(recreated(configuration, wanted, dry_run=dry_run))
     if moved is not None:
         click.echo(
-            f'the queues of {handler} are as the configuration says; {plural(moved, "event")} moved. next: {_LIST}'
+            f'the queues of {handler} are as the configuration says; {plural(moved, "event")} moved. '
+            f'next: {typed(_LIST)}'
         )
 
 
@@ -209,7 +218,8 @@ def _dead_left(row: Row) -> str:
     if not row.dead_letters:
         return f'; {row.queue}.dead is left, with nothing in it'
     count = plural(row.dead_letters, 'dead letter')
-    return f'; {row.queue}.dead is left, with {count}. next: wazo-busd dead list --handler {row.handler}'
+    following = typed(f'wazo-busd dead list --handler {row.handler}')
+    return f'; {row.queue}.dead is left, with {count}. next: {following}'
 
 
 def _ask(what: str, *, yes: bool) -> None:
@@ -238,5 +248,5 @@ def _run(going: Coroutine[Any, Any, T]) -> T:
 
 
 def _fail(text: str, cure: str) -> NoReturn:
-    click.echo(escape(f'error: {text}. next: {cure}'), err=True)
+    click.echo(failure(text, cure), err=True)
     sys.exit(1)

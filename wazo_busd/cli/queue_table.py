@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from wazo_busd.amqp import Found, Queues, found, places
+from wazo_busd.cli.options import typed
 from wazo_busd.config import Config, QueueConfig
 
 _HEADS = ('handler', 'queue', 'events', 'consumers', 'dead', 'state')
@@ -61,7 +62,7 @@ class Row:
 
     def plain(self) -> dict[str, Any]:
         """The same in plain types, for programs."""
-        return {**asdict(self), 'next': self.next}
+        return {**asdict(self), 'next': typed(self.next)}
 
 
 async def read(queues: Queues, config: Config, handler: str) -> Row:
@@ -126,9 +127,9 @@ def lines(rows: Sequence[Row]) -> Iterator[str]:
             yield ''
         yield from told
         if each.next:
-            yield f'{each.handler}: {each.state}. next: {each.next}'
+            yield f'{each.handler}: {each.state}. next: {typed(each.next)}'
     if not any(each.next for each in rows):
-        yield from ('', _sum(rows))
+        yield from ('', typed(_sum(rows)))
 
 
 def _sum(rows: Sequence[Row]) -> str:

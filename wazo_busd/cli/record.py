@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import click
 from wazo_busd.advice import Advice
 from wazo_busd.cli.host import host_of
 from wazo_busd.cli.listening import configuration_of, seconds_of, selection_of, selection_options
-from wazo_busd.cli.options import config_option, plural, size
+from wazo_busd.cli.options import config_option, failure, plural, size, typed
 from wazo_busd.cli.recording import Recording
 from wazo_busd.cli.tail_selection import hints
 from wazo_busd.cli.tail_session import Session
@@ -65,19 +66,21 @@ def record(
         with recording:
             asyncio.run(_listen(session, seconds, recording))
     except BusError as error:
-        if not recording.kept:
-            file.unlink(missing_ok=True)
+        _remove_empty(recording)
         _fail(error.text, error.cure)
     except OSError as error:
+        _remove_empty(recording)
         there = f'{plural(recording.kept, "event")} came before'
         _fail(f'{file} cannot be written: {error.strerror or error}; {there}', f'df -h {file.absolute().parent}')
     _tell(session.summary)
     skipped = ''.join(f'; {count} skipped, {reason}' for reason, count in recording.skipped.items())
-    told = f'{plural(recording.kept, "event")} in {file}, {size(recording.size)}{skipped}'
-    following = (
-        f'wazo-busd replay {file} --handler NAME' if recording.kept else 'wazo-busd tail, which shows what comes'
-    )
-    click.echo(escape(f'{told}. next: {following}'))
+    if recording.kept:
+        told = f'{plural(recording.kept, "event")} in {file}, {size(recording.size)}{skipped}'
+        following = f'wazo-busd replay {shlex.quote(str(file))} --handler NAME'
+    else:
+        _remove_empty(recording)
+        told, following = f'nothing came, and {file} is removed{skipped}', 'wazo-busd tail, which shows what comes'
+    click.echo(escape(f'{told}. next: {typed(following)}'))
 
 
 def _made(file: Path, host: str, items: Sequence[str], *, mask: bool) -> Recording:
@@ -87,6 +90,12 @@ def _made(file: Path, host: str, items: Sequence[str], *, mask: bool) -> Recordi
         _fail(f'{file} is there already, and stays as it is', 'name another file')
     except OSError as error:
         _fail(f'{file} cannot be written: {error.strerror or error}', f'ls -ld {file.absolute().parent}')
+
+
+def _remove_empty(recording: Recording) -> None:
+    """Remove what has no event, so that the same command can be typed again."""
+    if not recording.kept:
+        recording.path.unlink(missing_ok=True)
 
 
 async def _listen(session: Session, seconds: float | None, recording: Recording) -> None:
@@ -115,5 +124,5 @@ def _tell(text: str) -> None:
 
 
 def _fail(text: str, cure: str) -> NoReturn:
-    click.echo(escape(f'error: {text}. next: {cure}'), err=True)
+    click.echo(failure(text, cure), err=True)
     sys.exit(1)

@@ -9,18 +9,20 @@ import json
 import math
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from wazo_busd.cli.recording import FORMAT, compact, spaced
+from wazo_busd.codec import MOST_LEVELS, deeper_than
 
 _GZIP_HEAD = b'\x1f\x8b'
 _GZIP_BITS = zlib.MAX_WBITS | 16
 _CHUNK = 65_536
 _TEXTS = ('content_type', 'content_encoding', 'correlation_id', 'reply_to', 'type', 'app_id')
 _LONGEST = 255
+_TOO_DEEP = f'it is nested deeper than {MOST_LEVELS} levels'
 
 
 class NoRecording(ValueError):
@@ -54,6 +56,7 @@ class Recorded:
         headers: its headers.
         properties: its other properties, by name.
         body: its body.
+        line: the line that it is in, from 1.
     """
 
     at: float
@@ -62,6 +65,7 @@ class Recorded:
     headers: Mapping[str, Any]
     properties: Mapping[str, Any]
     body: bytes
+    line: int = field(default=0, compare=False)
 
     @property
     def is_derived(self) -> bool:
@@ -212,15 +216,19 @@ def _head(path: Path, line: bytes) -> tuple[Head, float]:
 def _event(number: int, line: bytes, journal_began: float | None) -> Recorded | Broken:
     try:
         said = json.loads(line)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        return Broken(number, _TOO_DEEP)
+    except ValueError:
         return Broken(number, 'this is no JSON' if line.endswith(b'\n') else 'the file is cut off in this line')
     if not isinstance(said, dict):
         return Broken(number, 'this is no JSON object')
+    # A limit of its own: a file is read twice, and how deep Python reads depends on where it is called from.
+    if deeper_than(said, MOST_LEVELS + 1):
+        return Broken(number, _TOO_DEEP)
     try:
-        return _recorded(said) if journal_began is None else _of_journal(said, journal_began)
+        return replace(_recorded(said) if journal_began is None else _of_journal(said, journal_began), line=number)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        missing = f'it has no {error.args[0]}' if isinstance(error, KeyError) else str(error)
-        return Broken(number, missing)
+        return Broken(number, f'it has no {error.args[0]}' if isinstance(error, KeyError) else str(error))
 
 
 def _recorded(said: Mapping[str, Any]) -> Recorded:

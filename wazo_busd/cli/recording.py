@@ -22,7 +22,7 @@ from typing import IO, Any, Self, cast
 from wazo_busd.amqp import Heard, WireProperties
 from wazo_busd.cli.tail_line import masked_headers
 from wazo_busd.cli.tail_mask import masked, masked_text
-from wazo_busd.codec import encode
+from wazo_busd.codec import MOST_LEVELS, deeper_than, encode, plain
 from wazo_busd.errors import Undecodable
 
 FORMAT = 1
@@ -135,8 +135,10 @@ def body_of(body: bytes) -> dict[str, Any]:
     """A body as a line has it: as JSON if that gives it back byte for byte."""
     try:
         value = json.loads(body)
+        # What is nested deeper would not be read again.
+        is_deep = isinstance(value, (dict, list)) and deeper_than(value, MOST_LEVELS)
         for key, made in (('body', spaced), ('body_compact', compact)):
-            if made(value) == body:
+            if not is_deep and made(value) == body:
                 return {key: value}
     except (ValueError, RecursionError):
         pass
@@ -163,5 +165,5 @@ def _masked_body(heard: Heard) -> dict[str, Any]:
 
 
 def _plain(value: Mapping[str, Any]) -> Any:
-    """A table in JSON's types; what JSON has not becomes text."""
-    return json.loads(encode(dict(value)))
+    """A table in JSON's types; what JSON has not becomes text, but for NaN, which Python reads again."""
+    return json.loads(json.dumps(dict(value), default=plain))

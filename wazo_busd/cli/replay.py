@@ -14,9 +14,9 @@ import click
 from wazo_busd.cli import replay_handler, stopping
 from wazo_busd.cli.host import host_of, is_here
 from wazo_busd.cli.listening import configuration_of
-from wazo_busd.cli.options import config_option, output_option, plural
+from wazo_busd.cli.options import config_option, failure, output_option, plural
 from wazo_busd.cli.pace import Pace, speed_of
-from wazo_busd.cli.recorded import NoRecording, Survey, events, survey
+from wazo_busd.cli.recorded import Broken, NoRecording, Survey, events, survey
 from wazo_busd.cli.replay_bus import Stage
 from wazo_busd.cli.replay_handler import Audition
 from wazo_busd.config import BusConfig
@@ -68,7 +68,7 @@ def replay(
     """
     pace = Pace(speed_of(speed))
     configuration = configuration_of(path)
-    found = _survey(file)
+    found, is_whole = _survey(file), True
     if handler is not None:
         config = replay_handler.handler_of(configuration, handler, path)
         audition = Audition(configuration, config, output)
@@ -79,15 +79,18 @@ def replay(
         raise click.UsageError('-o json is of --handler')
     else:
         bus = configuration.config.bus
-        stage = Stage(bus, upstream=onto == 'upstream', derived=derived)
+        stage = Stage(bus, upstream=onto == 'upstream', derived=derived, told=lambda told: _warn(file, told))
         _tell(f'{_summary(file, found)}; onto {stage.place}')
         _ask_onto(bus, found, yes=yes, yes_onto=yes_onto)
         _run(stage.play(events(file), pace, found.events), stage.conclude)
-    sys.exit(1 if found.broken else 0)
+        is_whole = not stage.uncarried
+    sys.exit(1 if found.broken or not is_whole else 0)
 
 
 def _survey(file: Path) -> Survey:
     """What there is in a file; lines that are no events are told."""
+    if not file.is_file():
+        _fail(f'{file} is no regular file, and it is read twice', 'name the file itself; a .gz is unpacked as it is')
     try:
         found = survey(file)
     except NoRecording as error:
@@ -95,7 +98,7 @@ def _survey(file: Path) -> Survey:
     except OSError as error:
         _fail(f'{file} cannot be read: {error.strerror or error}', f'ls -l {file}')
     for each in found.broken[:_MOST_BROKEN]:
-        _tell(f'warning: {file}:{each.line}: {each.reason}; it is left out')
+        _warn(file, each)
     if len(found.broken) > _MOST_BROKEN:
         _tell(f'warning: {len(found.broken) - _MOST_BROKEN} more lines of {file} are left out')
     if not found.events:
@@ -154,10 +157,14 @@ def _run(going: Coroutine[Any, Any, None], conclude: Callable[[], None]) -> None
     conclude()
 
 
+def _warn(file: Path, broken: Broken) -> None:
+    _tell(f'warning: {file}:{broken.line}: {broken.reason}; it is left out')
+
+
 def _tell(text: str) -> None:
     click.echo(escape(text), err=True)
 
 
 def _fail(text: str, cure: str) -> NoReturn:
-    click.echo(escape(f'error: {text}. next: {cure}'), err=True)
+    click.echo(failure(text, cure), err=True)
     sys.exit(1)

@@ -6,19 +6,21 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 
-from wazo_busd.amqp import Playback
-from wazo_busd.cli.options import plural
+from wazo_busd.amqp import Playback, Unsendable
+from wazo_busd.cli.options import plural, typed
 from wazo_busd.cli.pace import Pace
-from wazo_busd.cli.recorded import Recorded
+from wazo_busd.cli.recorded import Broken, Recorded
 from wazo_busd.config import BusConfig
 from wazo_busd.text import escape
 from wazo_busd.topology import UPSTREAMS, Hub
 
 _MOST_UNCONFIRMED = 200
+_MOST_TOLD = 20
+"""So many events that cannot be carried are named; more are only counted."""
 _LAST_SECONDS = 2.0
 
 
@@ -29,9 +31,10 @@ class Stage:
         config: where the broker is.
         upstream: whether onto the exchanges that they came from; else onto the hub.
         derived: whether derived events are published, too.
+        told: called with an event that AMQP cannot carry, and why.
     """
 
-    def __init__(self, config: BusConfig, *, upstream: bool, derived: bool) -> None:
+    def __init__(self, config: BusConfig, *, upstream: bool, derived: bool, told: Callable[[Broken], None]) -> None:
         self._config = config
         self._hub = Hub(config.namespace).exchange.name
         self._upstreams = tuple(each.exchange.name for each in UPSTREAMS) if upstream else ()
@@ -39,7 +42,10 @@ class Stage:
         self._published = 0
         self._untaken = 0
         self._left_out = 0
-        self._unconfirmed: set[asyncio.Task[bool]] = set()
+        self._told = told
+        self.uncarried = 0
+        """How many events were left out as AMQP cannot carry them."""
+        self._unconfirmed: set[asyncio.Task[bool | None]] = set()
         self._error: BaseException | None = None
 
     @property
@@ -89,7 +95,9 @@ class Stage:
             parts.append(f'{self._untaken} of them for no handler')
         if self._left_out:
             parts.append(f'{plural(self._left_out, "derived event")} left out')
-        click.echo(escape(f'{"; ".join(parts)}. next: wazo-busd status'))
+        if self.uncarried:
+            parts.append(f'{plural(self.uncarried, "event")} left out that AMQP cannot carry')
+        click.echo(escape(f'{"; ".join(parts)}. next: {typed("wazo-busd status")}'))
 
     async def _publish(self, playback: Playback, each: Recorded) -> None:
         if len(self._unconfirmed) >= _MOST_UNCONFIRMED:
@@ -97,8 +105,17 @@ class Stage:
         self._count()
         self._raise_first()
         exchange = each.exchange if each.exchange in self._upstreams else self._hub
-        publishing = playback.publish(exchange, each.routing_key, each.body, each.headers, each.properties)
-        self._unconfirmed.add(asyncio.create_task(publishing))
+        self._unconfirmed.add(asyncio.create_task(self._carry(playback, exchange, each)))
+
+    async def _carry(self, playback: Playback, exchange: str, each: Recorded) -> bool | None:
+        """Publish one; whether any queue has taken it, `None` if AMQP cannot carry it."""
+        try:
+            return await playback.publish(exchange, each.routing_key, each.body, each.headers, each.properties)
+        except Unsendable as error:
+            self.uncarried += 1
+            if self.uncarried <= _MOST_TOLD:
+                self._told(Broken(each.line, error.text))
+            return None
 
     async def _give_up(self) -> None:
         """Whoever has interrupted it waits for a moment, and no longer, for what is on its way."""
@@ -116,8 +133,9 @@ class Stage:
             if error is not None or task.cancelled():
                 self._error = self._error or error
                 continue
-            self._published += 1
-            self._untaken += not task.result()
+            if task.result() is not None:
+                self._published += 1
+                self._untaken += not task.result()
 
     def _raise_first(self) -> None:
         if self._error is not None:

@@ -20,7 +20,7 @@ import structlog
 
 from wazo_busd import roster
 from wazo_busd.cli.listening import misconfigured
-from wazo_busd.cli.options import plural
+from wazo_busd.cli.options import command, failure, plural
 from wazo_busd.cli.pace import Pace
 from wazo_busd.cli.recorded import Recorded
 from wazo_busd.cli.tail_line import json_text
@@ -55,7 +55,7 @@ def handler_of(configuration: Configuration, name: str, path: Path) -> Handler:
     """
     handlers = configuration.config.handlers
     if name not in handlers:
-        _fail(f'there is no handler {name!r}', near(name, handlers) or f'wazo-busd check -c {path}')
+        _fail(f'there is no handler {name!r}', near(name, handlers) or command('check', path))
     found = roster.alone(_once(configuration, name), name)
     if name not in found.handlers:
         misconfigured([each for each in (*found.problems, *found.failures) if each.handler == name], path)
@@ -283,5 +283,5 @@ def _first_line(error: BaseException) -> str:
 
 
 def _fail(text: str, cure: str) -> NoReturn:
-    click.echo(escape(f'error: {text}. next: {cure}'), err=True)
+    click.echo(failure(text, cure), err=True)
     sys.exit(1)

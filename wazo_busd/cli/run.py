@@ -13,7 +13,7 @@ import click
 from wazo_busd import logs, roster, runner
 from wazo_busd.amqp import AmqpBus
 from wazo_busd.bus import Bus, Gap, MakeBus
-from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, plural, print_problems
+from wazo_busd.cli.options import EXIT_CONFIGURATION, command, config_option, plural, print_problems
 from wazo_busd.config import Config, load
 from wazo_busd.daemon import Daemon
 from wazo_busd.errors import ConfigurationError, Problem
@@ -80,5 +80,5 @@ def _amqp(config: Config, on_change: Callable[[], None], on_gap: Callable[[Gap],
 
 def _refuse(problems: Sequence[Problem], path: Path) -> int:
     print_problems(problems)
-    click.echo(f'{plural(len(problems), "error")}; nothing was started. next: wazo-busd check -c {path}', err=True)
+    click.echo(f'{plural(len(problems), "error")}; nothing was started. next: {command("check", path)}', err=True)
     return EXIT_CONFIGURATION

@@ -19,7 +19,7 @@ import click
 
 from wazo_busd.amqp.connection import rights
 from wazo_busd.cli import rabbitmqctl
-from wazo_busd.cli.options import DEFAULT_CONFIG, EXIT_CONFIGURATION, config_option, print_problems
+from wazo_busd.cli.options import DEFAULT_CONFIG, EXIT_CONFIGURATION, command, config_option, print_problems, typed
 from wazo_busd.config import Config, load
 from wazo_busd.errors import BusError
 from wazo_busd.text import escape
@@ -105,10 +105,10 @@ def setup_broker(path: Path, user: str | None, vhost: str | None, new_password: 
         _make_user(plan, password)
         _write_settings(plan)
     except BusError as error:
-        _fail(f'{error.text}. next: {error.cure}')
+        _fail(f'{error.text}. next: {typed(error.cure)}')
     except OSError as error:
         cure = 'the same as root: sudo wazo-busd setup-broker' if isinstance(error, PermissionError) else 'df -h'
-        _fail(f'{error.filename} cannot be written: {error.strerror}. next: {cure}')
+        _fail(f'{error.filename} cannot be written: {error.strerror}. next: {typed(cure)}')
     _confirm(plan, password)
 
 
@@ -226,7 +226,7 @@ def _confirm(plan: _Plan, password: str) -> None:
     bus = configuration.config.bus
     if configuration.problems:
         print_problems(configuration.problems)
-        click.echo(f'the user is made. next: wazo-busd check -c {shlex.quote(str(plan.config))}', err=True)
+        click.echo(f'the user is made. next: {command("check", plan.config)}', err=True)
         sys.exit(EXIT_CONFIGURATION)
     for key, wanted in (('username', plan.user), ('password', password), ('vhost', plan.vhost)):
         if getattr(bus, key) != wanted:

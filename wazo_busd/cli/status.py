@@ -15,7 +15,7 @@ import click
 
 from wazo_busd import __version__
 from wazo_busd.cli.asking import ask
-from wazo_busd.cli.options import DEFAULT_CONFIG, as_json, config_option, output_option, with_config
+from wazo_busd.cli.options import DEFAULT_CONFIG, as_json, config_option, next_command, output_option, with_config
 from wazo_busd.text import escape
 
 _COLUMNS = ('handler', 'plugin', 'state', 'backlog', 'rate', 'done', 'retries', 'dead', 'p95')
@@ -70,7 +70,7 @@ def lines(found: Mapping[str, Any], path: Path = DEFAULT_CONFIG, *, colour: bool
     """
     since = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(found['since']))
     yield escape(f'wazo-busd {found["version"]}, since {since}')
-    yield escape(found['summary'] if found['connected'] else f'not connected: {found["summary"]}')
+    yield escape(found['summary'] if found['connected'] else f'not connected: {with_config(found["summary"], path)}')
     yield ''
     handlers = found['handlers']
     rows = [_COLUMNS, *(_row(each) for each in handlers)]
@@ -84,7 +84,7 @@ def lines(found: Mapping[str, Any], path: Path = DEFAULT_CONFIG, *, colour: bool
             cells[2] = click.style(cells[2], fg=COLOURS.get(each['state'], 'yellow'))
         yield '  '.join(cells).rstrip()
         if each is not None and each['why']:
-            yield escape(f'  {each["why"]}')
+            yield escape(f'  {with_config(each["why"], path)}')
         if each is not None and each['breaker'] != 'closed':
             yield escape(f'  breaker {each["breaker"]}: {_breaker(each)}')
         if each is not None and each['last_error']:
@@ -173,5 +173,5 @@ def _when_well(handlers: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cure(text: str) -> str:
-    """What a reason ends with: `text; cure`."""
-    return text.partition('; ')[2]
+    """The command that a reason ends with: `text; cure`."""
+    return next_command(text.partition('; ')[2])

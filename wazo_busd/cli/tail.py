@@ -24,7 +24,7 @@ from wazo_busd.cli.completion import event_names
 from wazo_busd.cli.journal_source import Advice as JournalAdvice
 from wazo_busd.cli.journal_source import moment_of, name_of, records_of
 from wazo_busd.cli.listening import configuration_of, misconfigured, seconds_of, selection_of, selection_options
-from wazo_busd.cli.options import config_option, explained, output_option
+from wazo_busd.cli.options import config_option, failure, output_option, typed
 from wazo_busd.cli.tail_line import LONGEST, Style, json_line, json_text, line
 from wazo_busd.cli.tail_mask import masked_text
 from wazo_busd.cli.tail_output import Form, write
@@ -118,14 +118,14 @@ def _run(session: Session, seconds: float | None, report: Report | None, output:
         if not session.is_closed:
             _conclude(session, report, output)
     except BusError as error:
-        _fail(explained(error))
+        _fail(failure(error.text, error.cure))
     except BrokenPipeError:
         # Whoever reads has enough, as `head` has.
         return
     except NoRecords as error:
-        _fail(str(error))
+        _fail(typed(f'error: {error}'))
     except OSError as error:
-        _fail(f'standard output cannot be written: {error.strerror or error}; df -h')
+        _fail(failure(f'standard output cannot be written: {error.strerror or error}', 'df -h'))
 
 
 def _conclude(session: Session, report: Report | None, output: str) -> None:
@@ -226,5 +226,5 @@ def _tell(text: Any) -> None:
 
 
 def _fail(text: str) -> NoReturn:
-    _tell(f'error: {text}')
+    _tell(text)
     sys.exit(1)

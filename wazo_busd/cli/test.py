@@ -13,7 +13,15 @@ from typing import Any, NoReturn
 import click
 
 from wazo_busd import roster
-from wazo_busd.cli.options import EXIT_CONFIGURATION, as_json, config_option, output_option, plural, print_problems
+from wazo_busd.cli.options import (
+    EXIT_CONFIGURATION,
+    as_json,
+    command,
+    config_option,
+    output_option,
+    plural,
+    print_problems,
+)
 from wazo_busd.codec import Limits
 from wazo_busd.config import Configuration, load
 from wazo_busd.errors import Problem, in_order
@@ -55,7 +63,7 @@ def test(files: Sequence[Path], path: Path, output: str) -> None:
     names = roster.call(configuration)
     wrong = [*configuration.problems, *names.problems]
     if wrong:
-        _refuse(wrong, output, f'{plural(len(wrong), "error")}; next: wazo-busd check -c {path}', EXIT_CONFIGURATION)
+        _refuse(wrong, output, f'{plural(len(wrong), "error")}; next: {command("check", path)}', EXIT_CONFIGURATION)
     cases = _cases(files, configuration, output)
     results = asyncio.run(_tried(cases, configuration, names))
     failed = [case for case, differences in results if differences]

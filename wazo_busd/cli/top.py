@@ -18,7 +18,8 @@ import click
 from rich.console import Console
 
 from wazo_busd.cli.asking import EXIT_AWAY, Unanswered
-from wazo_busd.cli.options import as_json, config_option, output_option
+from wazo_busd.cli.listening import misconfigured
+from wazo_busd.cli.options import as_json, command, config_option, failure, output_option
 from wazo_busd.cli.top_daemon import INTERVAL_SECONDS, Daemon, Snapshots
 from wazo_busd.cli.top_frame import ASCII, BLOCKS, frame
 from wazo_busd.cli.top_screen import Closed, Screen
@@ -57,7 +58,9 @@ def top(path: Path, output: str, once: bool) -> None:
         else:
             _watch(daemon)
     except Unanswered as error:
-        click.echo(escape(f'error: {error.text}. next: {error.cure}'), err=True)
+        if error.runs is False and configuration.problems:
+            misconfigured(configuration.problems, path)
+        click.echo(failure(error.text, error.cure), err=True)
         sys.exit(EXIT_AWAY)
 
 
@@ -186,7 +189,7 @@ def _tail(handler: str, view: View, screen: Screen, config: Path) -> None:
     """Show the events of a handler until Ctrl-C, as `wazo-busd tail` does."""
     items = _items(handler, config)
     if not items:
-        view.told = f'{handler} is not in {config}. next: wazo-busd reload'
+        view.told = f'{handler} is not in {config}. next: {command("reload", config)}'
         return
     with screen.lent():
         click.echo(escape(f'the events of {handler}; Ctrl-C comes back'))
@@ -206,15 +209,15 @@ def _items(handler: str, config: Path) -> tuple[str, ...]:
 
 def _dead_letters(handler: str, config: Path) -> Reader:
     """The dead letters of a handler, as `wazo-busd dead list` shows them."""
-    command = _command('dead', 'list', '--handler', handler, '-c', str(config))
-    title = f'wazo-busd {shlex.join(command[3:])}'
+    words = _command('dead', 'list', '--handler', handler, '-c', str(config))
+    title = f'wazo-busd {shlex.join(words[3:])}'
     try:
         done = subprocess.run(  # noqa: S603 — ourselves
-            command, capture_output=True, text=True, errors='replace', check=False, timeout=_READING_SECONDS,
+            words, capture_output=True, text=True, errors='replace', check=False, timeout=_READING_SECONDS,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
-        return Reader(title, ['the broker does not answer. next: wazo-busd status'])
+        return Reader(title, [f'the broker does not answer. next: {command("status", config)}'])
     return Reader(title, [*done.stdout.splitlines(), *done.stderr.splitlines()])
 
 

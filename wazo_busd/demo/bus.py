@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -21,10 +22,16 @@ class DemoBus(MemoryBus):
         super().__init__(namespace, **more)
         self.derived: Counter[str] = Counter()
         """How often each derived event was published."""
+        self.mails_due = 0
+        """How many of them the reception gets a mail of: missed calls from outside that no queue had."""
 
     async def publish(self, routing_key: str, body: bytes, headers: Mapping[str, Any]) -> None:
         """See `wazo_busd.bus.Bus.publish`."""
-        self.derived[str(headers.get('name'))] += 1
+        name = str(headers.get('name'))
+        self.derived[name] += 1
+        if name == 'busd.call.missed':
+            data = json.loads(body)['data']
+            self.mails_due += data['queue'] is None and data['direction'] == 'inbound'
         await super().publish(routing_key, body, headers)
 
     def status(self) -> BusStatus:

@@ -15,6 +15,9 @@ from typing import Any
 from wazo_busd.demo.office import OUT_FOR, Office
 from wazo_busd.demo.show import START, Show
 
+_TOLD_IN_CHAT = ('busd.fax.failed', 'busd.queue.nobody_logged_in', 'busd.queue.sla_missed', 'busd.voicemail.left')
+"""The derived events that chat.yml matches, each of which is a message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:
@@ -33,6 +36,7 @@ class Summary:
         history: how many events the journal has.
         dead_letters: how many dead letters each handler has.
         left_out: the extras without which something was left out.
+        mails_due: how many mails were to be sent.
     """
 
     seed: int
@@ -47,15 +51,37 @@ class Summary:
     history: int
     dead_letters: Mapping[str, int]
     left_out: tuple[str, ...] = ()
+    mails_due: int = 0
+
+    @property
+    def chat_messages_due(self) -> int:
+        """How many messages were to be sent to the chat room."""
+        return sum(self.derived.get(name, 0) for name in _TOLD_IN_CHAT)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What has not arrived, or which records more than once, in words."""
+        calls = self.derived.get('busd.call.record', 0)
+        said = [f'{self.records} of {_count(calls, "record")}'] if self.records != calls else []
+        if self.records_twice:
+            said.append(f'{_count(self.records_twice, "record")} twice')
+        for extra, came, due, noun in (
+            ('mail', self.mails, self.mails_due, 'mail'),
+            ('notify', self.chat_messages, self.chat_messages_due, 'chat message'),
+        ):
+            if extra not in self.left_out and came < due:
+                said.append(f'{came} of {_count(due, noun)}')
+        return tuple(said)
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything has arrived, each once."""
-        return self.records == self.derived.get('busd.call.record', 0) and not self.records_twice
+        """Whether everything has arrived, each record once."""
+        return not self.missing
 
     def plain(self) -> dict[str, Any]:
         """It in plain types."""
-        return {**asdict(self), 'is_whole': self.is_whole}
+        due = {'chat_messages_due': self.chat_messages_due}
+        return {**asdict(self), **due, 'missing': list(self.missing), 'is_whole': self.is_whole}
 
     def lines(self) -> Iterator[str]:
         """It for a person."""
@@ -70,16 +96,23 @@ class Summary:
             'queues', derived['busd.queue.answered'], f'{gone}, {derived["busd.queue.sla_missed"]} waited for long'
         )
         yield _line('faxes', derived['busd.fax.sent'], f'sent, and {derived["busd.fax.failed"]} failed')
-        once = 'each once' if self.is_whole else 'NOT all of them once'
+        is_once = self.records == derived['busd.call.record'] and not self.records_twice
+        once = 'each once' if is_once else 'NOT all of them once'
         out = f', though it was out for {self.requests_refused} requests' if self.requests_refused == OUT_FOR else ''
-        yield _line('crm', self.records, f'records of calls at a web server, {once}{out}')
-        yield _line('mail', self.mails, 'mails in the outbox' if 'mail' not in self.left_out else _left_out('mail'))
-        chat = 'messages in the chat room' if 'notify' not in self.left_out else _left_out('notify')
+        yield _line('crm', self.records, f'{_noun(self.records, "record")} of calls at a web server, {once}{out}')
+        mails = f'{_noun(self.mails, "mail")} in the outbox'
+        yield _line('mail', self.mails, mails if 'mail' not in self.left_out else _left_out('mail'))
+        chat = f'{_noun(self.chat_messages, "message")} in the chat room'
+        chat = chat if 'notify' not in self.left_out else _left_out('notify')
         yield _line('chat', self.chat_messages, chat)
-        yield _line('history', self.history, 'events in SQLite')
+        yield _line('history', self.history, f'{_noun(self.history, "event")} in SQLite')
         names = ' and '.join(self.dead_letters)
         why = f': half of an event, kept with the reason by {names}' if names else ''
-        yield _line('dead', sum(self.dead_letters.values()), f'dead letters{why}')
+        dead = sum(self.dead_letters.values())
+        yield _line('dead', dead, f'{_noun(dead, "dead letter")}{why}')
+        if self.missing:
+            yield ''
+            yield f'NOT all of it has arrived: {", ".join(self.missing)}.'
 
 
 def summary_of(seed: int, show: Show, office: Office, database: Path, left_out: tuple[str, ...]) -> Summary:
@@ -106,6 +139,7 @@ def summary_of(seed: int, show: Show, office: Office, database: Path, left_out: 
         _rows(database),
         {name: len(letters) for name, letters in sorted(bus.dead_letters.items())} if bus is not None else {},
         left_out,
+        bus.mails_due if bus is not None else 0,
     )
 
 
@@ -119,6 +153,14 @@ def _rows(database: Path) -> int:
 
 def _line(name: str, number: int, text: str) -> str:
     return f'  {name:<8} {number:>6,} {text}'
+
+
+def _noun(number: int, noun: str) -> str:
+    return noun if number == 1 else f'{noun}s'
+
+
+def _count(number: int, noun: str) -> str:
+    return f'{number:,} {_noun(number, noun)}'
 
 
 def _left_out(extra: str) -> str:

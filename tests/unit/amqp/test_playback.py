@@ -12,7 +12,7 @@ from pamqp.commands import Basic, Channel
 from pamqp.header import ContentHeader
 
 from tests.unit.amqp.broker import ScriptedBroker, listening
-from wazo_busd.amqp import Playback
+from wazo_busd.amqp import Playback, Unsendable
 from wazo_busd.errors import BusError
 
 
@@ -20,6 +20,14 @@ from wazo_busd.errors import BusError
 async def broker() -> AsyncIterator[ScriptedBroker]:
     async with listening() as broker:
         yield broker
+
+
+def nested(levels: int) -> list[Any]:
+    """A list in a list in a list."""
+    found: list[Any] = []
+    for _ in range(levels - 1):
+        found = [found]
+    return found
 
 
 async def played(broker: ScriptedBroker, headers: dict[str, Any], **properties: Any) -> Any:
@@ -82,7 +90,22 @@ async def test_a_refusal_is_told_with_the_cure(broker: ScriptedBroker, code: int
             await playback.publish('xivo', 'calls.x', b'', {}, {})
 
 
-async def test_what_amqp_cannot_carry_is_told(broker: ScriptedBroker) -> None:
+@pytest.mark.parametrize(
+    ('key', 'headers', 'properties'),
+    [
+        ('calls.x', {'n': 2**80}, {}),
+        ('calls.x', {'n': 10**30}, {}),
+        ('calls.x', {'deep': nested(500)}, {}),
+        ('calls.x', {'long': 'x' * 200_000}, {}),
+        ('calls.x', {}, {'app_id': '\ud800'}),
+        ('\ud800', {}, {}),
+        ('x' * 256, {}, {}),
+    ],
+)
+async def test_what_amqp_cannot_carry_is_told_and_what_comes_after_it_is_published(
+    broker: ScriptedBroker, key: str, headers: dict[str, Any], properties: dict[str, Any]
+) -> None:
     async with Playback(broker.config) as playback:
-        with pytest.raises(BusError, match='AMQP cannot carry it'):
-            await playback.publish('xivo', 'calls.x', b'', {'n': 2**80}, {})
+        with pytest.raises(Unsendable, match='AMQP cannot carry it'):
+            await playback.publish('xivo', key, b'', headers, properties)
+        assert await playback.publish('xivo', 'calls.x', b'', {'deep': nested(200)}, {})

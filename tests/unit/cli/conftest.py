@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from wazo_busd import loader, units
 from wazo_busd.cli import main
+from wazo_busd.cli.options import with_config
 
 
 class Shell:
@@ -30,6 +31,10 @@ class Shell:
     def handlers(self, text: str) -> None:
         """Write a configuration whose line 2 is the first of `text`."""
         self.config.write_text(f'handlers:\n{indent(dedent(text).strip(), "  ")}\n')
+
+    def typed(self, cure: str) -> str:
+        """What is to be typed, with this configuration."""
+        return with_config(cure, self.config)
 
     def __call__(self, *arguments: str, stdin: str | bytes | None = None) -> Result:
         """Run `wazo-busd` with these arguments; whatever it raises but its exit is raised here."""

@@ -21,8 +21,8 @@ from tests.unit.controlled import FakeDaemon, daemon_status, handler_status, lis
 from wazo_busd.breaker import BreakerState
 from wazo_busd.cli import asking, main
 from wazo_busd.cli.status import lines
-from wazo_busd.config import schema
-from wazo_busd.errors import Problem
+from wazo_busd.config import load, schema
+from wazo_busd.errors import BusError, Problem
 from wazo_busd.outcome import Outcome
 from wazo_busd.settlement import BOUNDS_SECONDS, Counts
 from wazo_busd.status import HandlerStatus, State
@@ -92,6 +92,11 @@ def test_for_programs_it_is_json(shell: Shell, daemon: FakeDaemon) -> None:
     [
         (State.BROKEN, 'SyntaxError', 'crm: broken. next: wazo-busd check -c CONFIG'),
         (State.REFUSED, 'it differs; rabbitmqctl it', 'crm: refused. next: rabbitmqctl it'),
+        (
+            State.REFUSED,
+            'it differs; put the old value back, or make it anew: wazo-busd queue recreate crm',
+            'crm: refused. next: wazo-busd queue recreate -c CONFIG crm',
+        ),
         (State.REFUSED, 'it differs', 'crm: refused. next: journalctl -u wazo-busd -n 50'),
         (State.STOPPED, 'stopped: no', 'crm: stopped. next: mend that, then: wazo-busd reload -c CONFIG'),
         (State.PAUSED, 'by a person', 'crm: paused. next: wazo-busd resume -c CONFIG crm'),
@@ -281,6 +286,10 @@ def test_a_name_never_becomes_another_page(shell: Shell, daemon: FakeDaemon, nam
     assert (code != 0, daemon.wanted) == (True, [])
 
 
+def test_a_reload_names_the_configuration_in_what_is_to_be_typed(shell: Shell, daemon: FakeDaemon) -> None:
+    assert run(shell, 'reload')[1].endswith(f'next: wazo-busd status -c {shell.config}\n')
+
+
 def test_a_reload_that_is_refused_prints_every_mistake(shell: Shell, daemon: FakeDaemon) -> None:
     daemon.problems = [Problem('no', 'config.yml', 3, hint='yes'), Problem('neither', 'config.yml', 4)]
     code, _, error = run(shell, 'reload')
@@ -365,3 +374,35 @@ def test_one_that_hangs_is_told(shell: Shell, path: Path, monkeypatch: pytest.Mo
 def test_a_word_that_is_far_from_all_handlers_is_told_where_they_are_listed(shell: Shell, daemon: FakeDaemon) -> None:
     assert schema.near('zzz', ['crm']) == ''
     assert 'wazo-busd status lists them' in run(shell, 'pause', 'zzz')[2]
+
+
+def test_of_a_daemon_that_does_not_run_nothing_is_in_hand(shell: Shell) -> None:
+    assert asking.in_hand(load(shell.config), 'crm') == 0
+
+
+def test_what_is_in_hand_of_a_handler_is_counted(shell: Shell, daemon: FakeDaemon) -> None:
+    daemon.said = daemon_status(handler_status(in_hand=3), handler_status(name='fax', in_hand=2))
+
+    assert asking.in_hand(load(shell.config), 'crm') == 3
+
+
+@pytest.mark.parametrize('error', [PermissionError(13, 'Permission denied'), TimeoutError(), ConnectionResetError()])
+def test_of_a_daemon_that_cannot_be_asked_nobody_knows_what_is_in_hand(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, error: OSError
+) -> None:
+    def refuse(self: asking._Connection) -> None:
+        raise error
+
+    monkeypatch.setattr(asking._Connection, 'connect', refuse)
+    with pytest.raises(BusError) as caught:
+        asking.in_hand(load(shell.config), 'crm')
+
+    assert caught.value.cure == 'systemctl stop wazo-busd; then wazo-busd queue recreate crm'
+
+
+def test_without_a_socket_nobody_knows_what_is_in_hand(shell: Shell) -> None:
+    shell.config.write_text('http: {socket: off}\n')
+    with pytest.raises(BusError) as caught:
+        asking.in_hand(load(shell.config), 'crm')
+
+    assert caught.value.cure.startswith('take http: {socket: off} out; systemctl stop wazo-busd; then ')

@@ -97,6 +97,7 @@ class Bench:
     def __init__(self, shell: Shell, queues: Queues) -> None:
         self.queues = queues
         self._shell = shell
+        self.typed = shell.typed
         shell.handlers('crm: {plugin: log, match: calls.#}')
 
     def __call__(self, *arguments: str, stdin: str | None = None) -> Result:
@@ -144,7 +145,9 @@ def test_they_are_grouped_by_handler_error_and_text_the_most_first(bench: Bench)
 def test_the_list_ends_with_the_next_command(bench: Bench) -> None:
     bench.queues.letters = [letter(1), letter(2)]
 
-    assert bench('list').stdout.splitlines()[-1] == '2 dead letters. next: wazo-busd dead show 000000000000'
+    assert bench('list').stdout.splitlines()[-1] == bench.typed(
+        '2 dead letters. next: wazo-busd dead show 000000000000'
+    )
 
 
 def test_what_came_over_the_bus_cannot_write_on_the_terminal(bench: Bench) -> None:
@@ -173,7 +176,7 @@ def test_one_is_shown_in_full(bench: Bench) -> None:
     shown = bench('show', f'{7:032x}').stdout
     wanted = ['ValueError: it does not fit', 'crm 1.2', 'wazo-headers', 'calls.call.ended', '"id": 7', 'Traceback:']
     assert [each for each in wanted if each not in shown] == []
-    assert shown.splitlines()[-1] == 'next: wazo-busd dead replay 000000000000'
+    assert shown.splitlines()[-1] == bench.typed('next: wazo-busd dead replay 000000000000')
 
 
 def test_a_body_is_written_byte_for_byte(bench: Bench) -> None:
@@ -193,7 +196,7 @@ def test_an_id_that_none_has_is_an_error_with_the_next_command(bench: Bench) -> 
 
     assert (done.exit_code, done.stderr) == (
         1,
-        "error: no dead letter has an id that begins with 'abc'. next: wazo-busd dead list\n",
+        bench.typed("error: no dead letter has an id that begins with 'abc'. next: wazo-busd dead list\n"),
     )
 
 
@@ -202,7 +205,7 @@ def test_replay_sends_back_what_is_meant_and_takes_it_out(bench: Bench) -> None:
 
     done = bench('replay', '--error', 'ValueError', '--yes')
     assert ([each.event_id[-1] for each in bench.queues.sent], len(bench.queues.letters)) == (['1', '3'], 1)
-    assert (done.exit_code, done.stdout) == (0, '2 events sent back. next: wazo-busd dead list\n')
+    assert (done.exit_code, done.stdout) == (0, bench.typed('2 events sent back. next: wazo-busd dead list\n'))
 
 
 def test_replay_leaves_what_came_after_the_question(bench: Bench) -> None:
@@ -232,7 +235,9 @@ def test_a_handler_that_is_gone_is_told_with_the_cure_and_nothing_is_sent(bench:
 
     done = bench('replay', '--handler', 'old', '--yes')
     assert (done.exit_code, bench.queues.sent) == (1, [])
-    assert done.stderr.endswith('next: configure a handler of that name and start the daemon, or wazo-busd dead drop\n')
+    assert done.stderr.endswith(
+        bench.typed('next: configure a handler of that name and start the daemon, or wazo-busd dead drop\n')
+    )
 
 
 @pytest.mark.parametrize('command', ['replay', 'drop'])
@@ -261,7 +266,7 @@ def test_where_there_is_nothing_to_do_that_is_an_error(bench: Bench, command: st
 
     assert (done.exit_code, done.stderr) == (
         1,
-        'error: no dead letters with an id that begins with abc. next: wazo-busd dead list\n',
+        bench.typed('error: no dead letters with an id that begins with abc. next: wazo-busd dead list\n'),
     )
 
 

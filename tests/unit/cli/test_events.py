@@ -315,7 +315,7 @@ def test_where_no_handler_would_get_it_that_is_told(shell: Shell) -> None:
 def test_a_configuration_with_errors_is_told(shell: Shell) -> None:
     shell.handlers('faxes: {plugin: lgo, match: faxes.#}\ncalls: {plugin: log, match: calls.#}')
 
-    assert getting(shell, 'call_created').endswith(': calls (it has errors: wazo-busd check)')
+    assert getting(shell, 'call_created').endswith(f': calls (it has errors: wazo-busd check -c {shell.config})')
 
 
 def test_without_a_configuration_the_event_is_shown_all_the_same(shell: Shell) -> None:

@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
-from wazo_busd.cli.options import DEFAULT_CONFIG, with_config
+from wazo_busd.cli import main
+from wazo_busd.cli.options import DEFAULT_CONFIG, next_command, with_config
 
 
 @pytest.mark.parametrize(
@@ -21,6 +24,8 @@ from wazo_busd.cli.options import DEFAULT_CONFIG, with_config
         ('wazo-busd top', "wazo-busd top -c '/a b.yml'"),
         # The daemon of systemd reads the usual one.
         ('systemctl start wazo-busd', "wazo-busd run -c '/a b.yml'"),
+        ('wazo-busd queue recreate crm', "wazo-busd queue recreate -c '/a b.yml' crm"),
+        ('sudo wazo-busd setup-broker', "sudo wazo-busd setup-broker -c '/a b.yml'"),
         ('wazo-busd check -c /x', 'wazo-busd check -c /x'),
         ('journalctl -u wazo-busd -n 50', 'journalctl -u wazo-busd -n 50'),
         ('rabbitmqctl delete_queue -p / wazo-busd.run', 'rabbitmqctl delete_queue -p / wazo-busd.run'),
@@ -34,3 +39,34 @@ def test_the_usual_one_is_not_named() -> None:
     assert with_config('systemctl start wazo-busd; wazo-busd status', DEFAULT_CONFIG) == (
         'systemctl start wazo-busd; wazo-busd status'
     )
+
+
+@pytest.mark.parametrize(
+    ('cure', 'command'),
+    [
+        ('put it back, or make it anew: wazo-busd queue recreate slow', 'wazo-busd queue recreate slow'),
+        ('put it back, or delete it: rabbitmqctl delete_queue slow', None),
+        ('rabbitmqctl list_bindings; then wazo-busd queue recreate slow', None),
+        ('systemctl start rabbitmq-server', None),
+    ],
+)
+def test_of_a_cure_in_prose_that_ends_with_a_command_of_ours_that_is_the_next(cure: str, command: str | None) -> None:
+    assert next_command(cure) == (command or cure)
+
+
+def test_each_command_that_reads_a_configuration_names_it_when_it_is_to_be_typed() -> None:
+    reading = [
+        ' '.join([*above, name])
+        for above, group in _groups(main, ())
+        for name, each in group.commands.items()
+        if any('-c' in option.opts for option in each.params)
+    ]
+
+    assert [each for each in reading if '-c' not in with_config(f'wazo-busd {each}', Path('/x'))] == []
+
+
+def _groups(group: click.Group, above: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Group]]:
+    yield above, group
+    for name, each in group.commands.items():
+        if isinstance(each, click.Group):
+            yield from _groups(each, (*above, name))

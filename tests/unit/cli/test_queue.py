@@ -85,7 +85,7 @@ def test_every_example_works(name: str, example: str, run: Run) -> None:
     assert (program, group, done.exit_code) == ('wazo-busd', 'queue', 0)
 
 
-def test_the_list_says_what_each_has_and_what_to_type_next(run: Run) -> None:
+def test_the_list_says_what_each_has_and_what_to_type_next(shell: Shell, run: Run) -> None:
     lines = run('list').stdout.splitlines()
 
     assert [line.split() for line in lines[1:4]] == [
@@ -96,9 +96,9 @@ def test_the_list_says_what_each_has_and_what_to_type_next(run: Run) -> None:
     assert lines[4:] == [
         '',
         f'{QUEUE}: x-max-length: it has 7, the configuration says 1000',
-        'crm: another kind. next: wazo-busd queue recreate crm',
+        shell.typed('crm: another kind. next: wazo-busd queue recreate crm'),
         '',
-        'old-crm: gone. next: wazo-busd queue delete old-crm',
+        shell.typed('old-crm: gone. next: wazo-busd queue delete old-crm'),
     ]
 
 
@@ -121,13 +121,13 @@ def test_where_all_are_as_configured_the_last_line_counts_and_says_what_to_type(
     assert list(lines(rows))[3:] == ['', last]
 
 
-def test_the_list_for_programs_has_the_same(run: Run) -> None:
+def test_the_list_for_programs_has_the_same(shell: Shell, run: Run) -> None:
     told = json.loads(run('list', '-o', 'json').stdout)
 
     assert [(each['handler'], each['events'], each['dead_letters'], each['next']) for each in told] == [
-        ('crm', 5, 0, 'wazo-busd queue recreate crm'),
+        ('crm', 5, 0, shell.typed('wazo-busd queue recreate crm')),
         ('resting', None, None, ''),
-        ('old-crm', 2, 1, 'wazo-busd queue delete old-crm'),
+        ('old-crm', 2, 1, shell.typed('wazo-busd queue delete old-crm')),
     ]
 
 
@@ -137,7 +137,7 @@ def test_where_somebody_was_interrupted_is_shown(run: Run, yard: Yard) -> None:
     assert f'{OWN.interim}: 1 event is on its way in it' in run('list').stdout.splitlines()
 
 
-def test_a_queue_is_made_anew_with_what_was_in_it(run: Run, yard: Yard) -> None:
+def test_a_queue_is_made_anew_with_what_was_in_it(shell: Shell, run: Run, yard: Yard) -> None:
     done = run('recreate', 'crm')
 
     assert (done.exit_code, yard.queues[QUEUE], yard.kinds[QUEUE]) == (0, BACKLOG, dict(OWN.queue.arguments))
@@ -145,7 +145,7 @@ def test_a_queue_is_made_anew_with_what_was_in_it(run: Run, yard: Yard) -> None:
         f'{QUEUE}: is of another kind, with 5 events in it',
         '  x-max-length: it has 7, the configuration says 1000',
         f'{DEAD}: is as the configuration says',
-        'the queues of crm are as the configuration says; 5 events moved. next: wazo-busd queue list',
+        shell.typed('the queues of crm are as the configuration says; 5 events moved. next: wazo-busd queue list'),
     ]
 
 
@@ -164,6 +164,14 @@ def test_what_the_daemon_has_in_hand_keeps_the_old_queue(run: Run, yard: Yard, m
         True,
         BACKLOG,
     )
+
+
+def test_what_nobody_knows_to_be_in_hand_keeps_the_old_queue(shell: Shell, run: Run, yard: Yard) -> None:
+    shell.config.write_text(f'http: {{socket: off}}\n{shell.config.read_text()}')
+    done = run('recreate', 'crm')
+
+    assert (done.exit_code, 'http.socket is off' in done.stderr, yard.queues[QUEUE]) == (1, True, BACKLOG)
+    assert done.stderr.endswith(f'then wazo-busd queue recreate -c {shell.config} crm\n')
 
 
 def test_a_broker_without_quorum_queues_is_told_with_the_cure(
@@ -197,10 +205,12 @@ def test_a_broker_without_quorum_queues_is_told_with_the_cure(
         ),
     ],
 )
-def test_what_is_refused_is_told_with_the_next_command(run: Run, arguments: tuple[str, ...], told: str) -> None:
+def test_what_is_refused_is_told_with_the_next_command(
+    shell: Shell, run: Run, arguments: tuple[str, ...], told: str
+) -> None:
     done = run(*arguments)
 
-    assert (done.exit_code, done.stderr) == (1, f'error: {told}\n')
+    assert (done.exit_code, done.stderr) == (1, shell.typed(f'error: {told}\n'))
 
 
 @pytest.mark.parametrize('name', ['crm.dead', '', '../x', 'CRM'])
@@ -218,14 +228,14 @@ def test_a_person_is_asked_with_the_count_before_anything_goes(run: Run, yard: Y
     )
 
 
-def test_purge_throws_away_what_waits_and_says_what_is_left(run: Run, yard: Yard) -> None:
+def test_purge_throws_away_what_waits_and_says_what_is_left(shell: Shell, run: Run, yard: Yard) -> None:
     done = run('purge', 'old-crm', '--yes')
 
     assert (yard.queues['wazo-busd.old-crm'], done.stdout) == (
         [],
         (
             '2 events of old-crm thrown away; the queue stays; wazo-busd.old-crm.dead is left, with 1 dead letter. '
-            'next: wazo-busd dead list --handler old-crm\n'
+            f'next: wazo-busd dead list -c {shell.config} --handler old-crm\n'
         ),
     )
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import gzip
 import json
+import math
 import re
+import struct
 import sys
 import tempfile
 from pathlib import Path
@@ -107,7 +109,8 @@ def test_what_is_heard_is_recorded_with_ami(shell: Shell, ear: Hearsay, file: Pa
     done = run(shell, file)
 
     assert [each.routing_key for each in events(file)] == ['calls.call.created', 'ami.Hangup']
-    assert re.fullmatch(rf'2 events in {file}, \S+ K?i?B\. next: wazo-busd replay {file} --handler NAME\n', done.stdout)
+    following = shell.typed(f'wazo-busd replay {file} --handler NAME')
+    assert re.fullmatch(rf'2 events in {file}, \S+ K?i?B\. next: {following}\n', done.stdout)
 
 
 def test_ami_can_be_left_out(shell: Shell, ear: Hearsay, file: Path) -> None:
@@ -139,6 +142,7 @@ def test_headers_properties_and_the_body_come_back(shell: Shell, ear: Hearsay, f
 
 
 def test_the_head_says_where_and_of_what(shell: Shell, ear: Hearsay, file: Path) -> None:
+    ear.hears(call())
     run(shell, file, 'calls.#')
 
     head = json.loads(file.read_text().splitlines()[0])
@@ -171,7 +175,7 @@ def test_what_cannot_be_kept_is_counted_with_the_reason(shell: Shell, ear: Hears
 
 
 def test_what_cannot_be_read_cannot_be_masked_and_is_counted(shell: Shell, ear: Hearsay, file: Path) -> None:
-    ear.hears(cut('x', body=b'+15550001234'))
+    ear.hears(call(), cut('x', body=b'+15550001234'))
     done = run(shell, file, '--mask')
 
     assert ('1 skipped, that cannot be read' in done.stdout, '5550001' in file.read_text()) == (True, False)
@@ -189,6 +193,7 @@ def test_a_file_that_is_there_is_left_as_it_is(shell: Shell, ear: Hearsay, file:
 
 
 def test_only_whoever_records_may_read_it(shell: Shell, ear: Hearsay, file: Path) -> None:
+    ear.hears(call())
     run(shell, file)
 
     assert file.stat().st_mode & 0o777 == 0o600
@@ -281,7 +286,7 @@ def test_a_line_says_where_and_when_an_event_came(file: Path) -> None:
     ('line', 'reason'),
     [
         ('{\n', 'this is no JSON'),
-        ('[' * 100_000 + '\n', 'this is no JSON'),
+        ('[' * 100_000 + '\n', 'it is nested deeper than 200 levels'),
         ('[]\n', 'this is no JSON object'),
         ('{"at": 1', 'the file is cut off in this line'),
         ({'at': 1.5}, 'it has no exchange'),
@@ -358,3 +363,61 @@ def test_properties_that_would_end_an_event_are_not_kept(shell: Shell, ear: Hear
     run(shell, file)
 
     assert json.loads(file.read_text().splitlines()[1])['properties'] == {'app_id': 'calld'}
+
+
+def deep(levels: int) -> str:
+    return '[' * levels + ']' * levels
+
+
+@pytest.mark.parametrize(
+    ('key', 'levels'), [('body_compact', 490), ('body', 980), ('body', 970), ('body', 201), ('headers', 980)]
+)
+def test_a_line_that_is_nested_too_deep_is_named_and_the_others_are_read(tmp_path: Path, key: str, levels: int) -> None:
+    kept = json.dumps({name: value for name, value in LINE.items() if name not in ('body', key)})
+    bad = f'{kept[:-1]}, "{key}": {{"x": {deep(levels - 1)}}}}}\n'
+    found = survey(written(tmp_path / 'x', HEAD, bad, LINE))
+
+    assert (found.events, found.broken) == (1, [Broken(2, 'it is nested deeper than 200 levels')])
+
+
+@pytest.mark.parametrize('levels', [200, 201, 490, 900, 970])
+def test_who_reads_it_from_further_down_finds_the_same(tmp_path: Path, levels: int) -> None:
+    kept = json.dumps({key: value for key, value in LINE.items() if key != 'body'})[:-1]
+    file = written(tmp_path / 'x', HEAD, f'{kept}, "body": {deep(levels)}}}\n', LINE)
+
+    def read_from(frames: int) -> int:
+        return read_from(frames - 1) if frames else len(list(events(file)))
+
+    assert read_from(200) == survey(file).events
+
+
+@pytest.mark.parametrize('levels', [200, 201, 900])
+def test_a_body_that_is_nested_deep_comes_back(levels: int) -> None:
+    assert _again(deep(levels).encode()) == deep(levels).encode()
+
+
+def test_a_header_that_is_no_number_stays_as_it_is(shell: Shell, ear: Hearsay, file: Path) -> None:
+    # A double of AMQP, which the encoder has not.
+    table = b'\x01xd' + struct.pack('>d', math.nan)
+    ear.hears(call()._replace(properties=b'\x20\x00' + struct.pack('>I', len(table)) + table))
+    run(shell, file)
+
+    (event,) = events(file)
+    assert math.isnan(event.headers['x'])
+
+
+def test_what_has_recorded_nothing_leaves_no_file(shell: Shell, ear: Hearsay, file: Path) -> None:
+    done = run(shell, file, 'nope.nope')
+
+    assert (done.exit_code, done.stdout, file.exists()) == (
+        0,
+        f'nothing came, and {file} is removed. next: wazo-busd tail -c {shell.config}, which shows what comes\n',
+        False,
+    )
+
+
+@pytest.mark.parametrize('span', ['0s', '367d', '999999999999d'])
+def test_who_records_for_longer_than_a_year_is_wrong(shell: Shell, ear: Hearsay, file: Path, span: str) -> None:
+    done = shell('record', str(file), '--for', span, '-c', str(shell.config))
+
+    assert (done.exit_code, file.exists(), 'at most 366d' in done.stderr) == (2, False, True)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import socket
 import sys
@@ -18,6 +19,7 @@ import pytest
 
 from tests.unit.cli.conftest import Shell
 from tests.unit.cli.test_recording import HEAD, LINE, RECORD, written
+from wazo_busd.amqp import Unsendable
 from wazo_busd.cli.host import is_loopback
 from wazo_busd.cli.pace import Pace
 from wazo_busd.cli.replay import replay
@@ -67,6 +69,8 @@ class Broker:
         await asyncio.sleep(0)
         if self.refusal:
             raise self.refusal
+        if 'uncarried' in headers:
+            raise Unsendable('AMQP cannot carry it: no')
         self.published.append((exchange, routing_key, body))
         return not routing_key.startswith('nobody.')
 
@@ -109,7 +113,7 @@ def test_events_go_onto_the_hub_in_their_order(bus: Shell, broker: Broker, file:
         0,
         [('wazo-busd', {'what': 'a'}), ('wazo-busd', {'what': 'b'})],
     )
-    assert done.stdout == '2 events published. next: wazo-busd status\n'
+    assert done.stdout == bus.typed('2 events published. next: wazo-busd status\n')
 
 
 def test_they_go_onto_the_exchanges_that_they_came_from_if_it_is_asked_for(
@@ -143,7 +147,9 @@ def test_derived_events_are_left_out_as_they_are_made_anew(bus: Shell, broker: B
 def test_what_is_for_no_handler_is_counted(bus: Shell, broker: Broker, tmp_path: Path) -> None:
     file = written(tmp_path / 'x', HEAD, line('a', key='nobody.x'))
 
-    assert run(bus, file, '--yes').stdout == '1 event published; 1 of them for no handler. next: wazo-busd status\n'
+    assert run(bus, file, '--yes').stdout == bus.typed(
+        '1 event published; 1 of them for no handler. next: wazo-busd status\n'
+    )
 
 
 def test_what_is_played_to_a_person_is_asked_before(bus: Shell, broker: Broker, file: Path, person: None) -> None:
@@ -215,6 +221,31 @@ def test_a_journal_may_be_of_this_host(bus: Shell, broker: Broker, tmp_path: Pat
     assert ('--yes is not enough' in done.stderr, broker.published) == (True, [])
 
 
+def test_what_amqp_cannot_carry_is_named_and_the_others_played(bus: Shell, broker: Broker, tmp_path: Path) -> None:
+    file = written(tmp_path / 'x', HEAD, line('a'), line('b', headers={'uncarried': 1}), line('c'))
+    done = run(bus, file, '--yes')
+
+    assert (done.exit_code, len(broker.published)) == (1, 2)
+    assert f'warning: {file}:3: AMQP cannot carry it: no; it is left out\n' in done.stderr
+    assert done.stdout.startswith('2 events published; 1 event left out that AMQP cannot carry. next: ')
+
+
+def test_of_many_that_amqp_cannot_carry_the_first_are_named(bus: Shell, broker: Broker, tmp_path: Path) -> None:
+    file = written(tmp_path / 'x', HEAD, *(line('b', headers={'uncarried': 1}) for _ in range(30)))
+    done = run(bus, file, '--yes')
+
+    assert (done.stderr.count('AMQP cannot carry it'), '30 events left out' in done.stdout) == (20, True)
+
+
+def test_what_can_be_read_only_once_is_refused(bus: Shell, broker: Broker, tmp_path: Path) -> None:
+    pipe = tmp_path / 'pipe'
+    os.mkfifo(pipe)
+    done = run(bus, pipe, '--yes')
+
+    told = f'error: {pipe} is no regular file, and it is read twice'
+    assert (done.exit_code, done.stderr) == (1, f'{told}. next: name the file itself; a .gz is unpacked as it is\n')
+
+
 def test_broken_lines_are_named_and_the_others_played(bus: Shell, broker: Broker, tmp_path: Path) -> None:
     file = written(tmp_path / 'x', HEAD, line('a'), '{\n', line('b'))
     done = run(bus, file, '--yes')
@@ -236,8 +267,8 @@ def test_a_refusal_is_told_with_what_was_published_before(bus: Shell, broker: Br
 
     assert (done.exit_code, done.stdout, done.stderr.splitlines()[-1]) == (
         1,
-        '0 events published. next: wazo-busd status\n',
-        'error: there is no exchange. next: wazo-busd run once, which makes them',
+        bus.typed('0 events published. next: wazo-busd status\n'),
+        bus.typed('error: there is no exchange. next: wazo-busd run once, which makes them'),
     )
 
 
@@ -249,7 +280,7 @@ def test_a_speed_that_is_none_is_wrong_usage(bus: Shell, file: Path, speed: str)
 def test_a_file_that_is_no_recording_is_told_with_the_next_command(bus: Shell, tmp_path: Path) -> None:
     done = run(bus, written(tmp_path / 'x', 'a: 1\n'))
 
-    assert (done.exit_code, done.stderr.endswith('next: wazo-busd record FILE makes one\n')) == (1, True)
+    assert (done.exit_code, done.stderr.endswith(bus.typed('next: wazo-busd record FILE makes one\n'))) == (1, True)
 
 
 async def test_events_come_as_far_apart_as_they_came(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -367,7 +398,7 @@ def test_a_plugin_that_cannot_start_is_told(picky: Shell, tmp_path: Path) -> Non
 
     assert (done.exit_code, done.stderr.splitlines()[-1]) == (
         1,
-        'error: picky cannot be started: OSError: no way. next: wazo-busd check',
+        picky.typed('error: picky cannot be started: OSError: no way. next: wazo-busd check'),
     )
 
 

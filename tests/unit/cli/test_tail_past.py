@@ -147,7 +147,7 @@ def test_without_a_journal_it_is_told_how_to_add_one(shell: Shell, ear: Hearsay)
 
     assert run(shell, '--since', '1h').stderr == (
         'error: no handler uses the plugin journal. next: add a handler that keeps events, as in '
-        'history: {plugin: journal, match: calls.#}, and wazo-busd reload\n'
+        f'history: {{plugin: journal, match: calls.#}}, and wazo-busd reload -c {shell.config}\n'
     )
 
 
@@ -155,7 +155,7 @@ def test_where_there_are_two_journals_one_is_named(shell: Shell, ear: Hearsay) -
     shell.config.write_text('handlers: {a: {plugin: journal, match: calls.#}, b: {plugin: journal, match: faxes.#}}\n')
 
     assert run(shell, '--since', '1h').stderr == (
-        'error: there is more than one journal: a, b. next: wazo-busd tail --since 1h --journal a\n'
+        f'error: there is more than one journal: a, b. next: wazo-busd tail -c {shell.config} --since 1h --journal a\n'
     )
 
 

@@ -424,6 +424,12 @@ def test_a_daemon_that_does_not_run_is_told(shell: Shell, tmp_path: Path) -> Non
     assert (done.exit_code, 'the daemon does not run' in done.stderr, 'next: ' in done.stderr) == (3, True, True)
 
 
+def test_if_it_does_not_run_a_wrong_configuration_is_told(shell: Shell, tmp_path: Path) -> None:
+    done = shell('top', '-c', str(tmp_path / 'none.yml'))
+
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (78, f'next: wazo-busd check -c {tmp_path}/none.yml')
+
+
 def test_a_daemon_of_another_version_is_told(
     shell: Shell, running: FakeDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,15 +7,17 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from importlib import resources
 from pathlib import Path
 
 import aiohttp
 import aiosmtplib
 import pytest
+import yaml
 
 from wazo_busd.demo.bus import DemoBus
 from wazo_busd.demo.office import OUT_AFTER, OUT_FOR, Office
-from wazo_busd.demo.summary import Summary
+from wazo_busd.demo.summary import _TOLD_IN_CHAT, Summary
 
 
 class Opened:
@@ -86,6 +88,46 @@ def test_what_is_left_out_is_said_with_what_brings_it() -> None:
         "'wazo-busd[mail]' brings it",
         "'wazo-busd[notify]' brings it",
     ]
+
+
+@pytest.mark.parametrize(
+    ('mails', 'chats', 'left_out', 'missing'),
+    [
+        (2, 3, (), ()),
+        (0, 3, (), ('0 of 2 mails',)),
+        (2, 1, (), ('1 of 3 chat messages',)),
+        (0, 0, ('mail', 'notify'), ()),
+    ],
+)
+def test_what_was_derived_and_not_sent_is_missing(
+    mails: int, chats: int, left_out: tuple[str, ...], missing: tuple[str, ...]
+) -> None:
+    derived = {'busd.call.missed': 5, 'busd.fax.failed': 1, 'busd.voicemail.left': 2}
+    summary = Summary(0, '17:00', 10, derived, 0, 0, 0, mails, chats, 1, {}, left_out, 2)
+
+    assert (summary.missing, summary.is_whole) == (missing, not missing)
+    assert ('NOT all of it has arrived: ' in '\n'.join(summary.lines())) is bool(missing)
+
+
+def test_one_is_no_plural() -> None:
+    lines = list(Summary(0, '17:00', 1, {'busd.call.record': 1}, 1, 0, 0, 1, 1, 1, {'crm': 1}).lines())
+
+    assert [line.split()[2] for line in lines[-5:]] == ['record', 'mail', 'message', 'event', 'dead']
+
+
+def test_the_messages_of_the_chat_room_are_those_that_its_handlers_match() -> None:
+    handlers = yaml.safe_load((resources.files('wazo_busd.demo') / 'chat.yml').read_text())['handlers']
+
+    assert sorted(each['match'] for each in handlers.values()) == sorted(_TOLD_IN_CHAT)
+
+
+async def test_a_mail_is_due_for_a_call_from_outside_that_no_queue_had() -> None:
+    bus = DemoBus('wazo-busd')
+    for queue, direction in ((None, 'inbound'), ('sales', 'inbound'), (None, 'internal')):
+        body = json.dumps({'data': {'queue': queue, 'direction': direction}}).encode()
+        await bus.publish('busd.call.missed', body, {'name': 'busd.call.missed'})
+
+    assert bus.mails_due == 1
 
 
 async def test_on_the_bus_of_another_day_nothing_is_news_of_now() -> None:
