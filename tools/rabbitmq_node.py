@@ -8,7 +8,6 @@ and switch to the user rabbitmq, whose home they share, so the server's own scri
 
 from __future__ import annotations
 
-import contextlib
 import os
 import secrets
 import shutil
@@ -20,12 +19,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tools.children import end_with_parent
+from tools.ports import free_ports
 
 _SCRIPTS = Path('/usr/lib/rabbitmq/bin')
 _START_SECONDS = 90.0
 _STOP_SECONDS = 30.0
 _ANSWER_SECONDS = 60.0
-_PORTS = range(10_000, 32_000)
 
 
 class NodeError(Exception):
@@ -45,15 +44,25 @@ class RabbitmqNode:
         feature_flags: `''` starts a new node without any feature flag, as a broker has that was upgraded in place.
         tls: the options of a TLS listener beside the plain one: cacertfile, certfile, keyfile. It asks clients for a
             certificate and wants a good one.
+        beside: another node, started before it: a new one joins its cluster, and uses its port mapper and cookie.
     """
 
     def __init__(
-        self, directory: Path, *, feature_flags: str | None = None, tls: Mapping[str, Path] | None = None
+        self,
+        directory: Path,
+        *,
+        feature_flags: str | None = None,
+        tls: Mapping[str, Path] | None = None,
+        beside: RabbitmqNode | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self.host = '127.0.0.1'
-        self.port, self.tls_port, self._distribution_port, self._epmd_port = _free_ports(4)
-        self._name = f'busd-{secrets.token_hex(4)}@localhost'
+        self.port, self.tls_port, self._distribution_port, self.epmd_port = free_ports(4)
+        self.cookie = secrets.token_hex(10).upper()
+        if beside is not None:
+            self.epmd_port, self.cookie = beside.epmd_port, beside.cookie
+        self._beside = beside
+        self.name = f'busd-{secrets.token_hex(4)}@localhost'
         self._tls = tls
         self._feature_flags = feature_flags
         self._epmd: subprocess.Popen[bytes] | None = None
@@ -69,15 +78,15 @@ class RabbitmqNode:
         if self._server is not None and self._server.poll() is None:
             return
         self._write_files()
-        if self._epmd is None:
+        if self._epmd is None and self._beside is None:
             self._epmd = subprocess.Popen(
-                ['epmd', '-port', str(self._epmd_port), '-address', self.host],
+                ['epmd', '-port', str(self.epmd_port), '-address', self.host],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 preexec_fn=end_with_parent,
             )
-            self._wait_for_port(self._epmd_port, time.monotonic() + 10.0)
+            self._wait_for_port(self.epmd_port, time.monotonic() + 10.0)
         deadline = time.monotonic() + _START_SECONDS
         while True:
             self._server = self._spawn()
@@ -130,7 +139,7 @@ class RabbitmqNode:
             NodeError: it failed.
         """
         # A name of its own: who is called like one that has just gone is refused.
-        done = self._ask(['erl_call', '-sname', self._name, '-h', f'call-{secrets.token_hex(4)}', '-e'], f'{code}.\n')
+        done = self._ask(['erl_call', '-sname', self.name, '-h', f'call-{secrets.token_hex(4)}', '-e'], f'{code}.\n')
         value = done.stdout.removeprefix('{ok, ')
         if done.returncode or value == done.stdout:
             raise NodeError(f'{code}: {done.stdout[-2000:]}{done.stderr[-2000:]}')
@@ -167,13 +176,16 @@ class RabbitmqNode:
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         cookie = self.directory / 'home' / '.erlang.cookie'
         if not cookie.exists():
-            cookie.write_text(secrets.token_hex(10).upper())
+            cookie.write_text(self.cookie)
             cookie.chmod(0o400)
         lines = [f'listeners.tcp.1 = {self.host}:{self.port}']
         if self._tls:
             lines += [f'listeners.ssl.1 = {self.host}:{self.tls_port}']
             lines += [f'ssl_options.{option} = {path}' for option, path in self._tls.items()]
             lines += ['ssl_options.verify = verify_peer', 'ssl_options.fail_if_no_peer_cert = true']
+        if self._beside is not None:
+            lines += ['cluster_formation.peer_discovery_backend = classic_config']
+            lines += [f'cluster_formation.classic_config.nodes.1 = {self._beside.name}']
         (self.directory / 'rabbitmq.conf').write_text('\n'.join([*lines, '']))
         (self.directory / 'enabled_plugins').write_text('[].\n')
         (self.directory / 'environment.conf').write_text('')
@@ -182,9 +194,9 @@ class RabbitmqNode:
         """What RabbitMQ's own scripts find in their environment, to speak of this node."""
         own = {
             'HOME': str(self.directory / 'home'),
-            'ERL_EPMD_PORT': str(self._epmd_port),
+            'ERL_EPMD_PORT': str(self.epmd_port),
             'ERL_EPMD_ADDRESS': self.host,
-            'RABBITMQ_NODENAME': self._name,
+            'RABBITMQ_NODENAME': self.name,
             'RABBITMQ_DIST_PORT': str(self._distribution_port),
             'RABBITMQ_CONFIG_FILE': str(self.directory / 'rabbitmq'),
             'RABBITMQ_CONF_ENV_FILE': str(self.directory / 'environment.conf'),
@@ -280,14 +292,3 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
             process.send_signal(number)
     except ProcessLookupError:
         return
-
-
-def _free_ports(count: int) -> list[int]:
-    """Ports below those that systems give out for connections: of these, one could be taken before the node has it."""
-    ports: set[int] = set()
-    while len(ports) < count:
-        port = secrets.choice(_PORTS)
-        with socket.socket() as each, contextlib.suppress(OSError):
-            each.bind(('127.0.0.1', port))
-            ports.add(port)
-    return list(ports)

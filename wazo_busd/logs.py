@@ -26,6 +26,8 @@ from wazo_busd.work import current_work
 
 _LEVELS = {'debug': 10, 'info': 20, 'warning': 30, 'error': 40, 'critical': 50}
 _LIBRARIES = ('aio_pika', 'aiormq', 'asyncio', 'stevedore')
+_CARRIERS = ('aio_pika', 'aiormq')
+"""Of these, the ones that say at debug what they carry: frames, and in them what events say."""
 
 _IDENTIFIERS = frozenset(
     (
@@ -54,7 +56,7 @@ def configure(
     """Set up the log; called again, it changes all that is said here, and adds to the secrets.
 
     The libraries' own logs are kept to what is critical: they report every lost connection as an error, which the
-    supervisor tells in one line with the cure. With `debug` they say everything.
+    supervisor tells in one line with the cure. With `debug` they say everything but what they carry.
 
     Args:
         level: the least level that is written: debug, info, warning, error or critical.
@@ -86,7 +88,8 @@ def change_level(level: str, *, debug: bool = False) -> None:
     verbosity.tells_each_event = _log.level <= logging.INFO
     logging.getLogger().setLevel(logging.DEBUG if debug else logging.WARNING)
     for name in _LIBRARIES:
-        logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.CRITICAL)
+        least = logging.INFO if name in _CARRIERS else logging.DEBUG
+        logging.getLogger(name).setLevel(least if debug else logging.CRITICAL)
 
 
 class _Log:

@@ -125,6 +125,11 @@ class HandlerQueue:
         """How many bytes of bodies it holds."""
         return int(dict(self.queue.arguments)['x-max-length-bytes'])
 
+    @property
+    def has_single_consumer(self) -> bool:
+        """Whether the broker serves one consumer at a time, however many daemons there are."""
+        return bool(dict(self.queue.arguments).get('x-single-active-consumer'))
+
 
 DELAY_HEADER = 'busd-delay'
 """The header that chooses the delay queue. A headers exchange ignores those that begin with `x-` (RabbitMQ)."""
@@ -224,11 +229,13 @@ class Hub:
             'x-max-length': config.max_length,
             'x-max-length-bytes': config.max_bytes,
         }
+        own: dict[str, Argument] = {'x-overflow': 'drop-head', 'x-expires': int(config.expires * 1000)}
+        if config.single_active_consumer:
+            # Not where it is off: to RabbitMQ an argument that says so is another one than none.
+            own['x-single-active-consumer'] = True
         return HandlerQueue(
             handler,
-            _queue(
-                self.queue_name(handler), limits | {'x-overflow': 'drop-head', 'x-expires': int(config.expires * 1000)}
-            ),
+            _queue(self.queue_name(handler), limits | own),
             _queue(f'{self.queue_name(handler)}.dead', limits | {'x-overflow': 'reject-publish'}),
             tuple(sorted(set(patterns))),
             tuple(delays_seconds),

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
+from collections.abc import Sequence
 
 import aio_pika
 import aiormq.exceptions
@@ -27,10 +29,20 @@ class Load:
         first: the number of the first event.
         count: how many events.
         pause_seconds: between two of them.
+        others: more nodes of the broker, which are tried in turn.
     """
 
-    def __init__(self, broker: Broker, history: History, *, first: int, count: int, pause_seconds: float) -> None:
-        self._broker = broker
+    def __init__(
+        self,
+        broker: Broker,
+        history: History,
+        *,
+        first: int,
+        count: int,
+        pause_seconds: float,
+        others: Sequence[Broker] = (),
+    ) -> None:
+        self._brokers = itertools.cycle([broker, *others])
         self._history = history
         self._numbers = range(first, first + count)
         self._pause_seconds = pause_seconds
@@ -50,7 +62,7 @@ class Load:
         numbers = iter(self._numbers)
         number = next(numbers, None)
         while number is not None:
-            connection = aio_pika.Connection(URL(self._broker.url))
+            connection = aio_pika.Connection(URL(next(self._brokers).url))
             try:
                 await connection.connect(timeout=2.0)
             except (OSError, aiormq.exceptions.AMQPError, TimeoutError):

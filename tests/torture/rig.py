@@ -5,29 +5,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import tempfile
 import threading
-from collections import Counter
 from pathlib import Path
-
-from click.testing import CliRunner
 
 from tests.conftest import Broker
 from tests.proxy import Proxy
 from tests.support import DaemonProcess, eventually_sync, write_config
-from tests.torture.history import Account, History, account
+from tests.torture.books import Books, is_empty
+from tests.torture.history import Account, History
 from tests.torture.witness import Witness
-from wazo_busd.cli import main
 
 HANDLERS = ('quick', 'flaky', 'lane')
 PREFETCH = 64
-DEAD_ONE_IN = 50
-"""One event in so many is dead with one of the handlers."""
-
-_PLUGINS = Path(__file__).with_name('plugins')
-_QUIET_SECONDS = 90.0
+PLUGINS = Path(__file__).with_name('plugins')
+QUIET_SECONDS = 90.0
 
 
 class ProxyThread:
@@ -95,8 +88,9 @@ class Rig:
         self.proxy = ProxyThread(broker.host, broker.port)
         self.proxy.start()
         self._config = self._write()
+        self._books = Books(self.history, HANDLERS, self._config)
         for name in HANDLERS:
-            shutil.copy(_PLUGINS / f'{name}.py', directory / 'etc' / 'plugins.d')
+            shutil.copy(PLUGINS / f'{name}.py', directory / 'etc' / 'plugins.d')
         self.start_daemon()
 
     def start_daemon(self) -> None:
@@ -131,49 +125,19 @@ class Rig:
             AssertionError: it takes too long; it says what is open.
         """
         try:
-            eventually_sync(self._is_quiet, _QUIET_SECONDS)
+            eventually_sync(self._books.are_closed, QUIET_SECONDS)
         except TimeoutError:
-            open_ones = {handler: sorted(self._left(handler) - self._dead(handler).keys()) for handler in HANDLERS}
             columns = 'name', 'messages_ready', 'messages_unacknowledged', 'consumers'
             queues = self.node.ctl('list_queues', '-p', self.broker.vhost, *columns)
-            raise AssertionError(f'open are {open_ones}\n{queues}\n{self.daemon.log}') from None
+            raise AssertionError(f'open are {self._books.open_ones()}\n{queues}\n{self.daemon.log}') from None
 
     def wait_empty(self) -> None:
         """Wait until no queue but those of dead letters holds anything: what is left there could be handled again."""
-        eventually_sync(self._is_empty, _QUIET_SECONDS)
+        eventually_sync(lambda: is_empty(self.broker), QUIET_SECONDS)
 
     def accounts(self) -> list[Account]:
         """What became of the events, handler by handler."""
-        return [account(self.history, handler, self._dead(handler)) for handler in HANDLERS]
-
-    def _is_quiet(self) -> bool:
-        return all(self._is_accounted(handler) for handler in HANDLERS)
-
-    def _is_empty(self) -> bool:
-        lines = self.node.ctl('list_queues', '-p', self.broker.vhost, 'name', 'messages').splitlines()
-        depths = {name: int(count) for name, _, count in (line.partition('\t') for line in lines) if count.isdigit()}
-        return sum(depths.values()) == sum(count for name, count in depths.items() if name.endswith('.dead'))
-
-    def _is_accounted(self, handler: str) -> bool:
-        left = self._left(handler)
-        # To ask for the dead letters costs a second, so only when nothing else can be left.
-        return not left or (len(left) <= self._most_dead and left <= self._dead(handler).keys())
-
-    def _left(self, handler: str) -> set[int]:
-        """The numbers of the events that a handler has not run on to the end."""
-        return self.history.confirmed - {line.number for line in self.history.lines(handler) if line.what != 'run'}
-
-    @property
-    def _most_dead(self) -> int:
-        return (len(self.history.confirmed) + len(self.history.uncertain)) // DEAD_ONE_IN + 1
-
-    def _dead(self, handler: str) -> Counter[int]:
-        """The numbers of the events among a handler's dead letters."""
-        command = ['dead', 'list', '--handler', handler, '--bodies', '-o', 'json', '-c', str(self._config)]
-        done = CliRunner().invoke(main, command, catch_exceptions=False)
-        if done.exit_code:
-            raise AssertionError(done.stderr)
-        return Counter(json.loads(each['body'])['data']['number'] for each in json.loads(done.stdout))
+        return self._books.accounts()
 
     def _write(self) -> Path:
         bus = f'{{host: 127.0.0.1, port: {self.proxy.port}, vhost: {self.broker.vhost}, prefetch: {PREFETCH}}}'

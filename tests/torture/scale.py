@@ -11,6 +11,9 @@ N = TypeVar('N', int, float)
 
 IS_LONG = os.environ.get('TORTURE') == 'long'
 
+IS_ASKED_FOR = bool(os.environ.get('TORTURE'))
+"""What takes too long for every day is left out without TORTURE in the environment; with TORTURE=brief it is brief."""
+
 
 def scaled(brief: N, long: N) -> N:
     """`long` in the long form, else `brief`."""

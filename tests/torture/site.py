@@ -50,8 +50,8 @@ class Site:
         self.daemon: DaemonProcess
         self._directory = directory
         # The path of a socket may not be long.
-        self._runtime = tempfile.TemporaryDirectory(prefix='busd-')
-        control = Path(self._runtime.name, 'control.sock')
+        self._runtime = tempfile.TemporaryDirectory(prefix='busd-') if watched else None
+        control = Path(self._runtime.name if self._runtime else directory, 'control.sock')
         self.witness = Witness(broker, control, watched)
         self._is_watched = bool(watched)
         if watched:
@@ -91,7 +91,8 @@ class Site:
         """End the daemon, however."""
         if self._is_watched:
             self.witness.close()
-        self._runtime.cleanup()
+        if self._runtime is not None:
+            self._runtime.cleanup()
         if hasattr(self, 'daemon'):
             self.daemon.__exit__()
 

@@ -174,6 +174,20 @@ def test_both_queues_are_of_the_kind_and_size_that_is_configured() -> None:
     )
 
 
+def test_one_consumer_at_a_time_is_asked_for_its_events_and_not_for_dead_letters() -> None:
+    wanted = asked(QueueConfig(single_active_consumer=True))
+
+    assert (dict(wanted.queue.arguments)['x-single-active-consumer'], wanted.has_single_consumer) == (True, True)
+    assert 'x-single-active-consumer' not in dict(wanted.dead.arguments)
+
+
+def test_where_it_is_not_asked_for_nothing_is_said_about_it() -> None:
+    # RabbitMQ takes an argument that says false for another one than none.
+    wanted = asked(QueueConfig())
+
+    assert ('x-single-active-consumer' in dict(wanted.queue.arguments), wanted.has_single_consumer) == (False, False)
+
+
 def test_an_expiry_is_a_whole_number_of_milliseconds() -> None:
     assert type(dict(asked().queue.arguments)['x-expires']) is int
 

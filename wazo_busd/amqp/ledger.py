@@ -77,7 +77,7 @@ class Ledger:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             new = self._path.with_suffix('.new')
-            with new.open('w') as file:
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640), 'w') as file:
                 json.dump(brokers, file, indent=1, sort_keys=True)
                 file.flush()
                 os.fsync(file.fileno())

@@ -15,7 +15,7 @@ import click
 
 from wazo_busd.amqp import ORPHANS, DeadLetter, DeadLetters, Ledger
 from wazo_busd.cli.completion import handler_names
-from wazo_busd.cli.dead_selection import Selection, in_full, line_of, plain
+from wazo_busd.cli.dead_selection import Selection, in_full, line_of, plain, without_numbers, without_secrets
 from wazo_busd.cli.options import (
     EXIT_CONFIGURATION,
     config_option,
@@ -25,8 +25,9 @@ from wazo_busd.cli.options import (
     print_problems,
     typed,
 )
-from wazo_busd.config import Config, load
+from wazo_busd.config import Config, Configuration, load
 from wazo_busd.errors import BusError
+from wazo_busd.redaction import Redaction
 from wazo_busd.text import escape
 from wazo_busd.topology import Hub
 
@@ -63,15 +64,18 @@ def selection_options(function: F) -> F:
 def list_command(handler: str | None, error: str | None, bodies: bool, path: Path, output: str) -> None:
     """Show the dead letters, grouped by handler and error. They stay where they are.
 
+    Secrets of the configuration in errors are hidden, and telephone numbers but for their ends.
+
     \b
     Examples:
       wazo-busd dead list
       wazo-busd dead list --handler crm
       wazo-busd dead list -o json
     """
-    config = _config(path)
+    configuration = _configuration(path)
     selection = Selection(handler=handler, error=error)
-    letters = _run(_found(config, selection))
+    redaction = _redaction(configuration)
+    letters = [without_numbers(each, redaction) for each in _run(_found(configuration.config, selection))]
     if output == 'json':
         click.echo(json.dumps([plain(each, body=bodies) for each in letters], indent=2, ensure_ascii=False))
         return
@@ -100,7 +104,10 @@ def show_command(identity: str, body: bool, path: Path, output: str) -> None:
       wazo-busd dead show 3f2a91c0d4e5
       wazo-busd dead show 3f2a91c0d4e5 --body > event.json
     """
-    letters = _run(_found(_config(path), Selection(ids=(identity,))))
+    configuration = _configuration(path)
+    redaction = _redaction(configuration)
+    found = _run(_found(configuration.config, Selection(ids=(identity,))))
+    letters = [without_secrets(each, redaction) for each in found]
     if not letters:
         _fail(f'no dead letter has an id that begins with {identity!r}', 'wazo-busd dead list')
     if body:
@@ -243,11 +250,21 @@ def _handlers(config: Config, selection: Selection) -> list[str]:
 
 
 def _config(path: Path) -> Config:
+    return _configuration(path).config
+
+
+def _configuration(path: Path) -> Configuration:
     configuration = load(path)
     if configuration.problems:
         print_problems(configuration.problems)
         sys.exit(EXIT_CONFIGURATION)
-    return configuration.config
+    return configuration
+
+
+def _redaction(configuration: Configuration) -> Redaction:
+    redaction = Redaction()
+    redaction.add(configuration.secrets)
+    return redaction
 
 
 def _run(going: Coroutine[Any, Any, T]) -> T:

@@ -15,6 +15,7 @@ import click
 
 from wazo_busd.amqp import DeadLetter
 from wazo_busd.config import parse_duration
+from wazo_busd.redaction import Redaction
 
 _ID_LENGTH = 12
 _UNKNOWN_TIME = 'an unknown time'
@@ -149,6 +150,18 @@ def plain(letter: DeadLetter, *, body: bool = False) -> dict[str, Any]:
         told['properties'] = json.loads(json.dumps(dict(letter.properties), default=str))
         told['body'] = original.body.decode('utf-8', 'backslashreplace')
     return told
+
+
+def without_secrets(letter: DeadLetter, redaction: Redaction) -> DeadLetter:
+    """A letter whose error says no secret of the configuration, whatever a plugin or a server has put into it."""
+    text, trace = redaction.concealed(letter.text), redaction.concealed(letter.traceback)
+    return replace(letter, text=text, traceback=trace)
+
+
+def without_numbers(letter: DeadLetter, redaction: Redaction) -> DeadLetter:
+    """A letter whose error says neither a secret nor a whole telephone number."""
+    text, trace = redaction.redacted(letter.text), redaction.redacted(letter.traceback)
+    return replace(letter, text=text, traceback=trace)
 
 
 def _body_lines(body: bytes) -> Iterator[str]:

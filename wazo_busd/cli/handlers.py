@@ -80,6 +80,7 @@ class _Row:
                 'max_length': config.queue.max_length,
                 'max_bytes': config.queue.max_bytes,
                 'expires_seconds': config.queue.expires,
+                'single_active_consumer': config.queue.single_active_consumer,
             },
             'state': self.state,
             'why': self.why,
@@ -178,7 +179,8 @@ def _lines(row: _Row, *, colour: bool) -> Iterator[str]:
         yield _part('order_by', row.config.order_by)
     days = f'{queue.expires / 86_400:g} days'
     size = f'{queue.max_length} events or {queue.max_bytes / 1_048_576:g} MiB'
-    yield _part('queue', f'{row.queue}, {queue.type}, at most {size}, removed after {days} unused')
+    kind = f'{queue.type}, for one daemon at a time' if queue.single_active_consumer else queue.type
+    yield _part('queue', f'{row.queue}, {kind}, at most {size}, removed after {days} unused')
     yield ''
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from wazo_busd import logs, roster, runner
+from wazo_busd import core_dump, logs, roster, runner
 from wazo_busd.amqp import AmqpBus
 from wazo_busd.bus import Bus, Gap, MakeBus
 from wazo_busd.cli.options import EXIT_CONFIGURATION, command, config_option, plural, print_problems
@@ -60,6 +60,7 @@ def serve(path: Path, make_bus: MakeBus, *, level: str | None = None, debug: boo
     logs.configure(
         level or config.log_level, debug=debug or config.debug, form=config.log_format, secrets=configuration.secrets
     )
+    core_dump.forbid()
     names = roster.call(configuration)
     problems = [*configuration.problems, *names.problems]
     print_problems(configuration.warnings, 'warning')

@@ -77,6 +77,7 @@ def load(path: Path) -> Configuration:
     config, told = _validated(document)
     document.problems.extend(paths.mistakes(config, document, told))
     document.problems.extend(_unknown_schedules(config, document))
+    warnings.extend(_shared_orders(config, document))
     return Configuration(config, document, tuple(in_order(document.problems)), tuple(warnings))
 
 
@@ -167,6 +168,17 @@ def _emptied(document: Document) -> set[Place]:
             document.problems.append(document.problem(place, 'nothing is written behind it', hint))
             found.add(place)
     return found
+
+
+def _shared_orders(config: Config, document: Document) -> Iterable[Problem]:
+    """The handlers whose order a second daemon would break: who names several brokers often has one."""
+    for name, handler in config.handlers.items() if len(config.bus.hosts) > 1 else ():
+        if handler.order_by and not handler.queue.single_active_consumer:
+            yield document.problem(
+                ('handlers', name, 'order_by'),
+                'bus.hosts names several brokers, and the order is kept only while one daemon takes its events',
+                f'queue: {{single_active_consumer: true}}, then wazo-busd queue recreate {name}',
+            )
 
 
 def _unknown_schedules(config: Config, document: Document) -> list[Problem]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -54,11 +55,9 @@ class Section(BaseModel):
 def _path(value: Any) -> Path:
     if isinstance(value, Path):
         return value
-    try:
+    with suppress(UnicodeEncodeError):
         if isinstance(value, str) and value and b'\0' not in os.fsencode(value):
             return Path(value)
-    except UnicodeEncodeError:
-        pass
     raise ValueError('expected a path')
 
 
@@ -204,6 +203,7 @@ class QueueConfig(Section):
     max_length: Size = Field(default=250_000, ge=1)
     max_bytes: Size = Field(default=268_435_456, ge=1_048_576)
     expires: Annotated[Duration, between('2d', '365d')] = 14 * 86_400.0
+    single_active_consumer: bool = False
 
 
 def _backoff(span: tuple[float, float]) -> tuple[float, float]:

@@ -15,7 +15,7 @@ async def lane(event: Event, context: Context) -> None:
     with Path(context.options['history']).open('a') as file:
         file.write(f'run {number} {event.attempt} {key}\n')
         file.flush()
-        await asyncio.sleep(0)
+        await asyncio.sleep(context.options.get('pause_seconds', 0))
         if number % 25 == 4 and event.attempt == 1:
             raise ConnectionError('not yet')
         os.write(file.fileno(), f'done {number} {event.attempt} {key}\n'.encode())

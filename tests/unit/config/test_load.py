@@ -513,3 +513,30 @@ def test_a_key_that_yaml_reads_as_true_is_told_with_the_key_that_was_meant(files
 
 def test_a_number_that_yaml_misreads_is_told_once(files: Files) -> None:
     assert only(files.load('bus: {port: 05672}\n').problems).hint == 'write 5672'
+
+
+ORDERED = 'handlers: {crm: {plugin: log, match: calls.#, order_by: data.call_id'
+TWO_BROKERS = '}}\nbus: {hosts: [rabbit-1, rabbit-2]}\n'
+
+
+def test_an_order_that_a_second_daemon_would_break_is_warned_of_with_its_cure(files: Files) -> None:
+    warning = only(files.load(f'{ORDERED}{TWO_BROKERS}').warnings)
+    assert (warning.line, warning.handler, warning.hint) == (
+        1,
+        'crm',
+        'queue: {single_active_consumer: true}, then wazo-busd queue recreate crm',
+    )
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        f'{ORDERED}, queue: {{single_active_consumer: true}}{TWO_BROKERS}',
+        f'{ORDERED}}}}}\nbus: {{hosts: [rabbit-1]}}\n',
+        f'{ORDERED}}}}}\n',
+        f'handlers: {{crm: {{plugin: log, match: calls.#{TWO_BROKERS}',
+    ],
+    ids=['one at a time', 'one broker', 'as it comes', 'no order'],
+)
+def test_an_order_that_nobody_breaks_is_not_warned_of(files: Files, text: str) -> None:
+    assert files.load(text).warnings == ()

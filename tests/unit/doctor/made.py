@@ -29,9 +29,9 @@ def handler_on(*match: str, name: str = 'crm', **config: Any) -> Handler:
     return make_handler(bell, name=name, match=list(match), **config)
 
 
-def wanted(*patterns: str, name: str = 'crm', max_length: int = 250_000) -> HandlerQueue:
+def wanted(*patterns: str, name: str = 'crm', **queue: Any) -> HandlerQueue:
     """What a handler asks of the broker."""
-    return Hub('wazo-busd').handler_queue(name, patterns, QueueConfig(max_length=max_length))
+    return Hub('wazo-busd').handler_queue(name, patterns, QueueConfig(**queue))
 
 
 def severities(findings: Iterable[Finding]) -> list[Severity]:

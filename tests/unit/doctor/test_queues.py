@@ -52,6 +52,18 @@ def test_who_is_far_behind_is_helped_by_what_keeps_it(state: str, cure: str) -> 
     } == {cure}
 
 
+def test_two_daemons_at_one_queue_are_expected_where_one_is_served_at_a_time() -> None:
+    single = wanted(single_active_consumer=True)
+
+    assert severities(judge_handlers([single], {CRM: Depth(0, 2)}, RUNS, BUS)) == [Severity.OK]
+
+
+def test_two_daemons_at_one_queue_are_no_mistake_for_sure_where_several_brokers_are_named() -> None:
+    cluster = BusConfig(hosts=['rabbit-1', 'rabbit-2'])
+
+    assert severities(judge_handlers([wanted()], {CRM: Depth(0, 2)}, RUNS, cluster)) == [Severity.WARNING]
+
+
 def test_handlers_without_a_queue_are_named_together() -> None:
     found = only(judge_handlers([wanted(), wanted(name='fax')], {CRM: None, 'wazo-busd.fax': None}, AWAY, BUS))
 
