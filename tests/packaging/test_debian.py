@@ -95,6 +95,45 @@ def test_nothing_is_started_before_it_is_checked() -> None:
     assert 0 < text.index('wazo-busd check') < text.index('deb-systemd-invoke restart')
 
 
+@pytest.mark.parametrize('script', [DEBIAN / 'postinst', ROOT / 'wazo' / 'rules'], ids=lambda path: path.name)
+def test_it_is_checked_as_the_user_of_the_daemon(script: Path) -> None:
+    lines = [line for line in script.read_text().replace('\\\n', '').splitlines() if 'wazo-busd check' in line]
+
+    assert lines
+    assert [line for line in lines if not re.search('systemd-run .*-p User=wazo-busd .*LoadCredential=', line)] == []
+
+
+@pytest.mark.parametrize(
+    ('script', 'restart'),
+    [('debian/postinst', 'restart wazo-busd.service /etc'), ('wazo/rules', 'systemctl restart wazo-busd')],
+)
+def test_systemd_reads_the_new_unit_before_it_starts_it(script: str, restart: str) -> None:
+    text = (ROOT / script).read_text()
+
+    assert 0 < text.index('daemon-reload') < text.index(restart)
+
+
+def test_a_purge_takes_the_link_along_with_which_nginx_would_not_start() -> None:
+    page = (ROOT / 'docs' / 'install.md').read_text()
+    (directory,) = re.findall(r'^ln -s ../https-available/wazo-busd (\S+)$', page, re.MULTILINE)
+
+    assert f'rm -f {directory}wazo-busd ' in (DEBIAN / 'postrm').read_text()
+
+
+@pytest.mark.parametrize('name', ['namespace', 'name'])
+def test_wazos_installer_takes_its_name(name: str) -> None:
+    # As its schema has it: of a name - is a part too.
+    allowed = {'namespace': '[a-z0-9]+', 'name': '[a-z0-9-]+'}[name]
+
+    assert re.fullmatch(allowed, yaml.safe_load((ROOT / 'wazo' / 'plugin.yml').read_text())[name])
+
+
+def test_the_page_names_what_wazos_installer_needs_before() -> None:
+    page = (ROOT / 'docs' / 'install.md').read_text()
+
+    assert 'apt install -y binutils python3-venv' in page.partition('## Other ways')[2]
+
+
 @pytest.mark.parametrize('step', ['build', 'package', 'install', 'uninstall', 'postrm'])
 def test_wazos_installer_finds_every_step(step: str) -> None:
     assert f'\n    {step})\n' in (ROOT / 'wazo' / 'rules').read_text()

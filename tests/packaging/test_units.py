@@ -127,6 +127,12 @@ def test_the_configuration_of_an_instance_is_right_and_names_its_own_directories
     )
 
 
+def test_a_drop_in_that_lets_it_take_more_lets_it_do_so_without_being_slowed_down_before() -> None:
+    limits = dict(re.findall(r'^(Memory\w+)=(\w+)$', (EXAMPLES / 'exec.conf').read_text(), re.MULTILINE))
+
+    assert (limits['MemoryMax'], limits['MemoryHigh']) == ('1G', '768M')
+
+
 def test_the_daemon_is_killed_for_memory_before_asterisk() -> None:
     assert int(dict(line.split('=', 1) for line in lines('wazo-busd.service') if '=' in line)['OOMScoreAdjust']) > 0
 

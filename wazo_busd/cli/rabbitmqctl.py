@@ -13,6 +13,9 @@ from typing import Any
 
 from wazo_busd.errors import BusError
 
+AS_ROOT = 'sudo wazo-busd setup-broker'
+"""What stands in a cure for the command that was typed, as root."""
+
 _NAME = 'rabbitmqctl'
 _PATIENCE_SECONDS = 60
 _SYSTEM = ('/usr/sbin', '/usr/bin')
@@ -25,12 +28,17 @@ def users() -> Mapping[str, Sequence[str]]:
     Raises:
         BusError: it cannot be asked.
     """
-    said = run(['list_users', '--formatter', 'json'])
-    try:
-        found: list[dict[str, Any]] = json.loads(said)
-        return {str(each['user']): [str(tag) for tag in each['tags']] for each in found}
-    except (ValueError, KeyError, TypeError):
-        raise BusError('rabbitmqctl list_users writes no JSON', 'rabbitmqctl version; 3.8 or later is needed') from None
+    listed = _listed(['list_users'], 'user', 'tags')
+    return {str(each['user']): [str(tag) for tag in each['tags']] for each in listed}
+
+
+def vhosts() -> frozenset[str]:
+    """The virtual hosts of the broker.
+
+    Raises:
+        BusError: it cannot be asked.
+    """
+    return frozenset(str(each['name']) for each in _listed(['list_vhosts', 'name'], 'name'))
 
 
 def run(arguments: Sequence[str], stdin: str = '') -> str:
@@ -64,6 +72,16 @@ def run(arguments: Sequence[str], stdin: str = '') -> str:
     return done.stdout
 
 
+def _listed(arguments: Sequence[str], *keys: str) -> list[dict[str, Any]]:
+    said = run([*arguments, '--formatter', 'json'])
+    try:
+        found: list[dict[str, Any]] = json.loads(said)
+        return [{key: each[key] for key in keys} for each in found]
+    except (ValueError, KeyError, TypeError):
+        text = f'{_NAME} {arguments[0]} writes no JSON'
+        raise BusError(text, 'rabbitmqctl version; 3.8 or later is needed') from None
+
+
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
     lines = [line.strip() for line in f'{done.stderr}\n{done.stdout}'.splitlines() if line.strip()]
     told = next((line for line in lines if line.lower().startswith('error')), lines[0] if lines else '')
@@ -75,5 +93,5 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
 
 def _cure(stderr: str) -> str:
     if 'root' in stderr.lower():
-        return 'the same as root: sudo wazo-busd setup-broker'
+        return f'the same as root: {AS_ROOT}'
     return 'systemctl status rabbitmq-server'

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
@@ -65,7 +67,7 @@ def exposition(figures: Figures) -> bytes:
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector(figures))
-    ProcessCollector(registry=registry)
+    _Process(registry=registry)
     return generate_latest(registry)
 
 
@@ -83,6 +85,26 @@ class _Collector(Collector):
                 if families[figure.name][0] == kind:
                     _add(family, figure, (handler,) if handler else ())
         return iter([family for _, family in families.values()])
+
+
+class _Process(ProcessCollector):
+    """What the process takes.
+
+    The unit keeps /proc/stat from the daemon (ProcSubset=pid), where the library would look for the time of the boot;
+    without that it shows nothing at all.
+    """
+
+    def _boot_time(self) -> float:
+        return _booted()
+
+
+@cache
+def _booted() -> float:
+    """When the machine was started, in seconds since 1970.
+
+    It is asked once: two answers differ by microseconds, and every scrape would look like a restart.
+    """
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _family(figure: Figure, labels: tuple[str, ...]) -> Metric:

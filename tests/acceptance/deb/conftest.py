@@ -50,6 +50,8 @@ def older_package(package: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     subprocess.run(['dpkg-deb', '-R', str(package), str(work / 'tree')], check=True)
     control = work / 'tree' / 'DEBIAN' / 'control'
     control.write_text(control.read_text().replace(f'Version: {VERSION}', f'Version: {VERSION}~before'))
+    unit = next((work / 'tree').rglob('wazo-busd.service'))
+    unit.write_text(unit.read_text().replace('Description=', 'Description=Before: '))
     older = work / f'wazo-busd_{VERSION}~before_amd64.deb'
     subprocess.run(['dpkg-deb', '--root-owner-group', '-b', str(work / 'tree'), str(older)], check=True)
     return older

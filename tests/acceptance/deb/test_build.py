@@ -79,3 +79,15 @@ def test_nobody_else_than_root_owns_or_writes_anything_in_it(package: Path) -> N
     assert [
         line for line in listed.splitlines() if not re.match(r'(l\S+|[d-]rw[x-]r-[x-]r-[x-]) root/root ', line)
     ] == []
+
+
+def test_the_pages_link_to_what_is_there(content: Path) -> None:
+    pages = content / 'usr' / 'share' / 'doc' / 'wazo-busd'
+    links = {
+        (page, link)
+        for page in pages.rglob('*.md')
+        for link in re.findall(r'\]\(([^)#\s:]+)(?:#[^)]*)?\)', page.read_text())
+    }
+
+    assert links
+    assert [f'{page.name}: {link}' for page, link in sorted(links) if not (page.parent / link).exists()] == []

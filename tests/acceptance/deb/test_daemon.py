@@ -139,6 +139,17 @@ def test_the_limits_are_in_force(host: Host, not_tried: Callable[[str], None]) -
     assert (host.show('MemoryMax'), host.show('TasksMax')) == (str(768 * 1024**2), '256')
 
 
+def test_what_the_process_takes_is_shown_although_it_sees_nothing_else_of_proc(host: Host) -> None:
+    ask = "import urllib.request; print(urllib.request.urlopen('http://127.0.0.1:9506/metrics').read().decode())"
+    said = host.run(f'python3 -c "{ask}"')
+    started = float(
+        next(line.split()[1] for line in said.splitlines() if line.startswith('process_start_time_seconds '))
+    )
+
+    assert 'process_resident_memory_bytes ' in said
+    assert 0 < time.time() - started < 3600
+
+
 def test_a_wrong_configuration_changes_nothing_at_a_reload(host: Host) -> None:
     before = host.show('MainPID')
     host.write('/etc/wazo-busd/conf.d/60-wrong.yml', 'handlers: {wrong: {plugin: nobody}}\n')

@@ -78,11 +78,17 @@ def test_an_upgrade_with_a_right_configuration_restarts_it_and_what_waited_is_ha
     host.eventually('wazo-busd status -o json | grep \'"received": 1\'')
 
 
-def test_an_upgrade_of_one_that_runs_starts_the_new_one(host: Host, package: Path) -> None:
-    before = host.show('MainPID')
-    install(host, package, '--reinstall')
+def test_an_upgrade_of_one_that_runs_starts_the_new_one_under_the_new_unit(
+    host: Host, older_package: Path, package: Path
+) -> None:
+    install(host, older_package, '--allow-downgrades')
+    host.run('systemctl daemon-reload && systemctl restart wazo-busd')
+    before, unit = host.show('MainPID'), host.show('Description')
+    install(host, package)
 
     assert (host.show('ActiveState'), host.show('MainPID') != before) == ('active', True)
+    assert unit == 'Before: Handlers of the Wazo message bus'
+    assert (host.show('NeedDaemonReload'), host.show('Description')) == ('no', 'Handlers of the Wazo message bus')
 
 
 def test_one_that_runs_is_left_alone_where_the_new_one_could_not_start(host: Host, package: Path) -> None:
@@ -92,6 +98,35 @@ def test_one_that_runs_is_left_alone_where_the_new_one_could_not_start(host: Hos
     host.run('rm /etc/wazo-busd/conf.d/60-wrong.yml')
 
     assert (host.show('ActiveState'), host.show('MainPID')) == ('active', before)
+
+
+def test_one_that_runs_is_left_alone_where_its_user_could_not_read_what_root_can(host: Host, package: Path) -> None:
+    before = host.show('MainPID')
+    host.write('/etc/wazo-busd/conf.d/70-closed.yml', 'handlers: {more: {plugin: log, match: faxes.#}}\n')
+    host.run('chmod 0600 /etc/wazo-busd/conf.d/70-closed.yml')
+    said = install(host, package, '--reinstall')
+    host.run('rm /etc/wazo-busd/conf.d/70-closed.yml')
+
+    assert ('70-closed.yml' in said, 'permission denied' in said) == (True, True)
+    assert (host.show('ActiveState'), host.show('MainPID')) == ('active', before)
+
+
+def test_an_instance_without_a_directory_of_credentials_is_tried_once(host: Host) -> None:
+    host.run('install -d /etc/wazo-busd/instances/second')
+    host.run(
+        'install -m 0644 /usr/share/doc/wazo-busd/examples/instance.yml /etc/wazo-busd/instances/second/config.yml'
+    )
+    host.run('systemctl enable --now wazo-busd@second', fails=True)
+
+    unit = 'wazo-busd@second'
+    assert [host.show(name, unit) for name in ('ActiveState', 'ExecMainStatus', 'NRestarts')] == ['failed', '243', '0']
+
+
+def test_a_link_of_nginx_is_made_as_the_page_says(host: Host) -> None:
+    host.run('mkdir -p /etc/nginx/locations/https-enabled')
+    host.run('ln -s ../https-available/wazo-busd /etc/nginx/locations/https-enabled/')
+
+    host.run('test -e /etc/nginx/locations/https-enabled/wazo-busd')
 
 
 def test_removed_it_has_stopped_and_left_no_program(host: Host) -> None:
@@ -106,16 +141,24 @@ def test_purged_it_leaves_its_queues_unless_it_is_asked_to(host: Host, before: s
     host.run('apt-get purge -y -q wazo-busd')
 
     assert 'wazo-busd.calls' in queues(host)
-    assert {path for path in host.files() - before - NOTED if 'rabbitmq' not in path} == set()
+    # Links that lead nowhere too: one of nginx, one of an instance that was enabled. The directories are Wazo's.
+    made = {'/etc/nginx', '/etc/nginx/locations', '/etc/nginx/locations/https-enabled'}
+    assert {path for path in host.files() - before - NOTED - made if 'rabbitmq' not in path} == set()
 
 
 def test_purged_with_a_yes_it_takes_its_queues_exchanges_and_user_along(host: Host, package: Path) -> None:
     install(host, package)
+    # On a virtual host of another name too.
+    host.run('rabbitmqctl add_vhost café')
+    made = 'rabbit_misc:r(<<"caf", 195, 169>>, exchange, <<"wazo-busd">>)'
+    host.run(f'rabbitmqctl eval \'rabbit_exchange:declare({made}, topic, true, false, false, [], <<"x">>).\'')
+    assert 'wazo-busd' in host.run('rabbitmqctl --silent --vhost=café list_exchanges name')
     host.run("echo 'wazo-busd wazo-busd/purge-queues boolean true' | debconf-set-selections")
     host.run('apt-get purge -y -q wazo-busd')
 
     assert queues(host) == {}
     assert 'wazo-busd' not in host.run('rabbitmqctl --silent list_exchanges name')
+    assert 'wazo-busd' not in host.run('rabbitmqctl --silent --vhost=café list_exchanges name')
     assert 'wazo-busd' not in host.run('rabbitmqctl --silent list_users')
     assert 'xivo' in host.run('rabbitmqctl --silent list_exchanges name')
 

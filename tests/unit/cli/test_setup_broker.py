@@ -8,7 +8,7 @@ import json
 import os
 import shlex
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -16,17 +16,20 @@ from click.testing import Result
 
 from tests.unit.cli.conftest import Shell
 from wazo_busd.cli import main
+from wazo_busd.cli.account import Account
 from wazo_busd.config import load
+from wazo_busd.errors import Problem
 
 PROGRAM = """#!/bin/sh
 [ "$1" = --quiet ] && shift
 printf '%s\\n' "$*" >>"$DIARY"
 case "$1" in
     list_users) cat "$USERS" ;;
+    list_vhosts) echo '[{"name": "/"}, {"name": "test"}, {"name": "lab"}]' ;;
     add_user|change_password) cat >>"$TYPED" ;;
 esac
 case "$1" in
-    "$REFUSED") printf 'Error:\\nno %s here\\n' "$1" >&2; exit 70 ;;
+    "$REFUSED") printf 'Error:\\n%s\\n' "${REASON:-no $1 here}" >&2; exit 70 ;;
 esac
 """
 OWN = '^wazo-busd([.].*)?$'
@@ -51,7 +54,8 @@ class Broker:
     @property
     def told(self) -> list[str]:
         diary = self.directory / 'diary'
-        return [line for line in diary.read_text().splitlines() if 'list_users' not in line] if diary.exists() else []
+        lines = diary.read_text().splitlines() if diary.exists() else []
+        return [line for line in lines if not line.startswith('list_')]
 
     @property
     def typed(self) -> str:
@@ -200,8 +204,8 @@ def test_an_administrator_of_the_broker_is_left_alone(shell: Shell, broker: Brok
     done = run(shell, '--user', 'boss')
 
     assert (done.exit_code, broker.told, credential.exists()) == (1, [], False)
-    told = 'is an administrator of the broker. next: wazo-busd setup-broker --user ANOTHER'
-    assert shell.typed(told) in done.output
+    again = f'wazo-busd setup-broker -c {shell.config} --user ANOTHER'
+    assert f'is an administrator of the broker. next: {again}' in done.output
 
 
 @pytest.mark.parametrize('name', ['guest', 'a b', '-x', '$(id)', 'é'])
@@ -250,11 +254,140 @@ def test_a_file_that_comes_before_and_says_another_user_is_named(shell: Shell, b
     )
 
 
-def test_what_else_is_wrong_in_the_configuration_is_told_in_the_end(shell: Shell, broker: Broker) -> None:
-    shell.config.write_text('handlers: {x: {plugin: nobody, mtch: a}}\n')
+WRONG = {
+    'a mistake in YAML': 'bus: {namespace: wazo-busd-second\n',
+    'an unknown key': 'handlers: {x: {plugin: log, mtch: a}}\n',
+    'a secret of a handler that is not there': 'names: {x: "${credential:x}"}\nbus: {username: "${credential:y}"}\n',
+}
+
+
+@pytest.mark.parametrize('text', WRONG.values(), ids=WRONG)
+def test_where_the_configuration_is_wrong_nothing_is_changed(
+    shell: Shell, broker: Broker, credential: Path, text: str
+) -> None:
+    shell.config.write_text(text)
     done = run(shell)
 
-    assert (done.exit_code, 'the user is made. next: wazo-busd check' in done.output) == (78, True)
+    assert (done.exit_code, broker.told, credential.exists()) == (78, [], False)
+    assert f'nothing is changed. next: wazo-busd check -c {shell.config}' in done.output
+
+
+def test_where_the_configuration_is_not_there_nothing_is_changed(shell: Shell, broker: Broker) -> None:
+    shell.config.unlink()
+
+    assert (run(shell).exit_code, broker.told) == (78, [])
+
+
+@pytest.mark.parametrize(
+    'message', ['the file cannot be read: permission denied', 'x cannot be read: Permission denied']
+)
+def test_who_cannot_read_the_configuration_is_told_to_be_root(
+    shell: Shell, broker: Broker, monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    read = load(shell.config)
+    closed = replace(read, problems=(Problem(message, str(shell.config)),))
+    monkeypatch.setattr('wazo_busd.cli.setup_broker.load', lambda _: closed)
+    done = run(shell, '--user', 'lab')
+
+    assert f'next: the same as root: sudo wazo-busd setup-broker -c {shell.config} --user lab' in done.output
+
+
+def test_a_password_that_is_not_there_yet_is_no_mistake(shell: Shell, broker: Broker) -> None:
+    shell.config.write_text('bus: {username: lab, password: "${credential:bus}"}\n')
+
+    assert (run(shell).exit_code, broker.told[0]) == (0, 'add_user lab')
+
+
+def test_a_user_whose_password_is_not_here_is_left_alone(shell: Shell, broker: Broker, credential: Path) -> None:
+    broker.has(**{'wazo-busd': []})
+    done = run(shell)
+
+    assert (done.exit_code, broker.told, credential.exists()) == (1, [], False)
+    assert f'next: wazo-busd setup-broker -c {shell.config} --user ANOTHER; or, if none does: ' in done.output
+
+
+def test_a_user_whose_password_is_not_here_gets_a_new_one_when_asked_for(shell: Shell, broker: Broker) -> None:
+    broker.has(**{'wazo-busd': []})
+
+    assert (run(shell, '--new-password').exit_code, broker.told[0]) == (0, 'change_password wazo-busd')
+
+
+def test_a_virtual_host_that_is_not_there_is_named_before_anything_is_changed(
+    shell: Shell, broker: Broker, credential: Path
+) -> None:
+    done = run(shell, '--vhost', 'nowhere')
+
+    assert (done.exit_code, broker.told, credential.exists()) == (1, [], False)
+    assert 'the broker has no virtual host nowhere. next: rabbitmqctl add_vhost nowhere' in done.output
+
+
+def test_a_password_that_is_no_text_is_named_and_replaced_when_asked_for(
+    shell: Shell, broker: Broker, credential: Path
+) -> None:
+    credential.parent.mkdir()
+    credential.write_bytes(b'\xff\xfe\n')
+    done = run(shell)
+
+    assert (done.exit_code, broker.told, f'error: {credential} is not UTF-8. next: wazo-busd' in done.output) == (
+        1,
+        [],
+        True,
+    )
+    assert run(shell, '--new-password').exit_code == 0
+
+
+def test_a_password_in_use_that_is_no_text_is_replaced_when_asked_for(
+    shell: Shell, broker: Broker, credential: Path
+) -> None:
+    run(shell)
+    credential.write_bytes(b'\xff\xfe\n')
+
+    assert (run(shell).exit_code, run(shell, '--new-password').exit_code) == (78, 0)
+
+
+@pytest.mark.parametrize('content', [b'\xff\xfe', b'bus: {prefetch: 10}\n'])
+def test_whatever_a_file_of_somebody_else_says_nothing_is_changed(
+    shell: Shell, broker: Broker, credential: Path, settings: Path, content: bytes
+) -> None:
+    settings.parent.mkdir()
+    settings.write_bytes(content)
+    run(shell)
+
+    assert (broker.told, credential.exists()) == ([], False)
+
+
+def test_a_directory_in_the_place_of_the_password_is_named(shell: Shell, broker: Broker, credential: Path) -> None:
+    credential.mkdir(parents=True)
+    done = run(shell)
+
+    assert (done.exit_code, f'Is a directory. next: ls -ld {credential}' in done.output) == (1, True)
+
+
+def test_who_is_not_root_is_told_the_same_command_with_all_that_was_typed(
+    shell: Shell, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv('REFUSED', 'list_users')
+    monkeypatch.setenv('REASON', 'Only root or rabbitmq can run rabbitmqctl')
+    done = run(shell, '--user', 'lab', '--vhost', 'lab')
+
+    assert (
+        f'next: the same as root: sudo wazo-busd setup-broker -c {shell.config} --user lab --vhost lab' in done.output
+    )
+
+
+@pytest.mark.parametrize(
+    ('path', 'command'),
+    [
+        ('/etc/wazo-busd/config.yml', 'systemctl restart wazo-busd'),
+        ('/etc/wazo-busd/instances/second/config.yml', 'systemctl restart wazo-busd@second'),
+        ('/srv/config.yml', 'end the daemon that reads /srv/config.yml, and wazo-busd run -c /srv/config.yml'),
+    ],
+)
+def test_the_restart_is_that_of_the_daemon_that_reads_it(path: str, command: str) -> None:
+    somewhere = Path('/nowhere')
+    account = Account('lab', '/', 'wazo-busd', somewhere, somewhere, Path(path), ())
+
+    assert account.restart == command
 
 
 def test_a_broker_elsewhere_is_noted(shell: Shell, broker: Broker) -> None:

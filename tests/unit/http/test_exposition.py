@@ -4,12 +4,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import ProcessCollector
 from prometheus_client.parser import text_string_to_metric_families
 
 from wazo_busd.figure import Distribution, Figure
 from wazo_busd.http.exposition import Figures, exposition
+from wazo_busd.http.exposition import read as readings
 from wazo_busd.text import escape
 
 WAITING = Figure('wazo_busd_waiting', 'Who waits.', labels=('queue',), values={('sales',): 2, ('support',): 0})
@@ -79,3 +84,36 @@ def test_whatever_a_label_says_there_is_no_byte_that_is_no_letter(label: str) ->
 
 def test_what_the_process_takes_is_there_too() -> None:
     assert b'process_cpu_seconds_total' in exposition({})
+
+
+@pytest.fixture
+def closed_proc(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the unit leaves of /proc (ProcSubset=pid): the processes alone."""
+
+    def opened(path: str, *arguments: Any) -> Any:
+        if path == '/proc/stat':
+            raise FileNotFoundError(path)
+        return open(path, *arguments)  # noqa: PTH123
+
+    monkeypatch.setattr('prometheus_client.process_collector.open', opened, raising=False)
+
+
+def processes() -> dict[str, float]:
+    return {each.name: each.value for each in readings(exposition({}).decode()) if each.name.startswith('process_')}
+
+
+@pytest.mark.usefixtures('closed_proc')
+def test_it_is_there_where_the_unit_closes_proc_too() -> None:
+    assert processes().keys() >= {'process_cpu_seconds_total', 'process_resident_memory_bytes', 'process_open_fds'}
+
+
+@pytest.mark.usefixtures('closed_proc')
+def test_the_time_of_the_start_is_the_same_at_every_scrape() -> None:
+    assert processes()['process_start_time_seconds'] == processes()['process_start_time_seconds']
+
+
+def test_the_time_of_the_start_is_that_of_the_process() -> None:
+    wanted = {each.name: each.samples[0].value for each in ProcessCollector(registry=None).collect()}
+
+    # The kernel says when it was started in whole seconds.
+    assert processes()['process_start_time_seconds'] == pytest.approx(wanted['process_start_time_seconds'], abs=2)
