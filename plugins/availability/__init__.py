@@ -19,6 +19,7 @@ class Availability(Watcher):
     """Publishes `busd.availability.…` and `busd.plugin.…`."""
 
     Options: ClassVar[type[TrackerOptions]] = Options
+    version: ClassVar[int] = 2
 
     def make(self) -> AvailabilityTracker:
         """The tracker, with the options and the names of the configuration."""

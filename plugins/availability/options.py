@@ -46,6 +46,6 @@ class Options(TrackerOptions):
 
     watch: tuple[Kind, ...] = ('asterisk', 'service', 'trunk', 'plugin')
     down_after: Annotated[Duration, Field(ge=0.0, le=_DAY_SECONDS)] = 30.0
-    together: Annotated[Duration, Field(ge=0.0, le=3600.0)] = 5.0
+    together: Annotated[Duration, Field(ge=0.0, le=3600.0)] = 60.0
     flapping: Flapping = Flapping()
     stuck_after: Annotated[Duration, Field(ge=1.0, le=_DAY_SECONDS)] = 900.0

@@ -56,14 +56,16 @@ class Parts:
         part = self._parts.touch((origin, report.kind, report.id), now)
         if part is None:
             return self._meet(report, origin, at, now)
-        # An older one comes late, or once more. One that another run sends as its last word is not about this one.
-        if at < part.seen_at or (not report.is_up and _differ(part.instance, report.instance)):
+        # An older one comes late, or once more.
+        if at < part.seen_at:
+            return ()
+        if report.is_up:
+            part.begin_run(report)
+        elif not part.end_run(report):
             return ()
         unseen = _began_after(report, part, at)
         part.seen_at = at
         part.name = report.name
-        if report.is_up:
-            part.instance = report.instance
         if part.is_up == report.is_up and not unseen:
             return ()
         return self._change(part, is_up=report.is_up, at=at, times=2 if part.is_up == report.is_up else 1)
@@ -104,9 +106,11 @@ class Parts:
 
     def _meet(self, report: Report, origin: str, at: float, now: float) -> Iterable[Derivation]:
         """The first word of a part. That it is down counts if it says so itself."""
-        part = Part(
-            origin, report.kind, report.id, report.name, report.tenant_uuid, report.is_up, at, at, report.instance
-        )
+        part = Part(origin, report.kind, report.id, report.name, report.tenant_uuid, report.is_up, at, at)
+        if report.is_up:
+            part.begin_run(report)
+        else:
+            part.end_run(report)
         gone = self._parts.put(part.key, part, now)
         if gone is not None:
             self._forget(gone)
@@ -219,24 +223,22 @@ class Parts:
             self._parts.put(part.key, part, at)
         for at, host in said['trunk_hosts']:
             self._trunk_hosts.put(host, True, at)
-        for part in sorted(self._parts.values(), key=lambda part: part.changed_at):
-            if part.due_at is not None:
-                self._wait(part, part.due_at)
+        for each in sorted(self._parts.values(), key=lambda part: part.changed_at):
+            if each.due_at is not None:
+                self._wait(each, each.due_at)
         for (origin, kind, tenant, way), closes_at, keys in said['waves']:
             key: WaveKey = (origin, kind, tenant, way)
-            self._waves[key] = Wave(closes_at, dict.fromkeys((part[0], part[1], part[2]) for part in keys))
-            self._alarms.set(key, closes_at)
+            # There can be room for less than before.
+            there = [at for part in keys if (at := (part[0], part[1], part[2])) in self._parts]
+            if there:
+                self._waves[key] = Wave(closes_at, dict.fromkeys(there))
+                self._alarms.set(key, closes_at)
         self.told = Counter({(kind, word): count for kind, word, count in said['told']})
 
 
 def _is_alarming(part: Part) -> bool:
     """Whether what was told of it last is that it is down or flapping."""
     return part.told_since is not None or part.flapping_since is not None
-
-
-def _differ(known: str, said: str) -> bool:
-    """Whether two runs are known not to be the same."""
-    return bool(known and said) and known != said
 
 
 def _began_after(report: Report, part: Part, at: float) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from wazo_busd.api import Event
 
+from ..tracking.boot import uptime_in
 from ..tracking.said import data_of, text, uuid
 
 _IS_PEER_UP = {'Registered': True, 'Reachable': True, 'Lagged': True, 'Unregistered': False, 'Unreachable': False}
@@ -30,6 +31,7 @@ class Report:
         is_up: whether it is up.
         tenant_uuid: the tenant it belongs to.
         instance: which of several runs of it says so; `''` where that is not known.
+        place: the address and the port where that run is; `':'` where it does not say.
         running_seconds: for how long it has been up; `None` where it does not say.
     """
 
@@ -39,6 +41,7 @@ class Report:
     is_up: bool
     tenant_uuid: str | None = None
     instance: str = ''
+    place: str = ''
     running_seconds: float | None = None
 
 
@@ -55,7 +58,10 @@ def report_in(event: Event) -> Report | None:
 def _service(is_up: bool) -> Callable[[Event, Mapping[str, Any]], Report | None]:
     def read(event: Event, data: Mapping[str, Any]) -> Report | None:
         name = text(data.get('service_name'))
-        return Report('service', name, name, is_up, instance=text(data.get('service_id'))) if name else None
+        if not name:
+            return None
+        place = f'{text(data.get("address"))}:{text(data.get("port"))}'
+        return Report('service', name, name, is_up, instance=text(data.get('service_id')), place=place)
 
     return read
 
@@ -92,9 +98,7 @@ def _registration(event: Event, data: Mapping[str, Any]) -> Report | None:
 
 
 def _booted(event: Event, data: Mapping[str, Any]) -> Report:
-    said = text(data.get('Uptime'))
-    running = float(said) if said.isascii() and said.isdecimal() and len(said) < 10 else None
-    return Report('asterisk', '', 'Asterisk', True, running_seconds=running)
+    return Report('asterisk', '', 'Asterisk', True, running_seconds=uptime_in(event))
 
 
 def _shut_down(event: Event, data: Mapping[str, Any]) -> Report:

@@ -121,8 +121,9 @@ class Conversation:
         caller = self.caller
         if caller is not None and caller.direction:
             return caller.direction
-        said = next((leg.direction for leg in self.in_order if leg.direction), '')
-        return said or self._likely_direction(caller)
+        said = [leg.direction for leg in self.in_order if leg.direction]
+        # A leg is internal also while its host does not know better.
+        return next((each for each in said if each != 'internal'), said[0] if said else self._likely_direction(caller))
 
     @property
     def over_at(self) -> float | None:
@@ -146,11 +147,14 @@ class Conversation:
 
     @property
     def is_silent(self) -> bool:
-        """Whether telephones have rung in vain, none does any more, and the caller is not known to be gone."""
+        """Whether telephones have rung in vain, none does any more, and the caller is not known to be gone.
+
+        Whom the host has answered can hear music, or talk to a voicemail, for long.
+        """
         if self.answered or self.in_queue or not (self.reasons or any(leg.is_callee for leg in self.legs.values())):
             return False
         open_legs = [leg for leg in self.legs.values() if not leg.is_over]
-        return bool(open_legs) and all(leg.is_caller for leg in open_legs)
+        return bool(open_legs) and all(leg.is_caller and not leg.is_up for leg in open_legs)
 
     @property
     def is_seen_by_its_end(self) -> bool:

@@ -182,7 +182,9 @@ class Conversations:
         """Know what `dump` gave."""
         for at, dumped in said:
             one = Conversation.load(dumped)
-            self._open.put(one.key, one, float(at))
+            dropped = self._open.put(one.key, one, float(at))
+            if dropped is not None:
+                self._forget(dropped)
             for key in self._keys(one):
                 self._where[key] = one.key
             for leg in one.legs.values():

@@ -101,9 +101,9 @@ class Endings:
         self._answered = Counter({each: int(said['answered'].get(each, 0)) for each in _DIRECTIONS})
 
     def _rung(self, one: Conversation) -> list[Leg]:
-        """The legs of users whose telephones rang for the call, and not for a queue."""
+        """The legs of users whose telephones rang for the call, and neither for a queue nor for themselves."""
         counts_queues = self._options.queue_calls
-        legs = (leg for leg in one.in_order if leg.is_callee and leg.user_uuid)
+        legs = (leg for leg in one.in_order if leg.is_callee and leg.user_uuid not in ('', _calling_user(one)))
         return [leg for leg in legs if counts_queues or not leg.by_queue]
 
     def _is_sure(self, one: Conversation) -> bool:
@@ -119,13 +119,13 @@ class Endings:
 
     def _is_missed(self, one: Conversation) -> bool:
         """Whether a call that nobody answered was for users."""
-        return one.direction != 'outbound' and bool(one.reasons or self._rung(one))
+        return one.direction != 'outbound' and bool(_reported(one) or self._rung(one))
 
     def _of_missed(self, one: Conversation, end_at: float | None, cause: str) -> Derivation:
         rung = self._rung(one)
         users = people(rung)
         known = {each['user_uuid'] for each in users}
-        users += [{'user_uuid': each, 'name': None, 'number': None} for each in one.reasons if each not in known]
+        users += [{'user_uuid': each, 'name': None, 'number': None} for each in _reported(one) if each not in known]
         caller = caller_of(one)
         number = caller['caller_id_number'] or ''
         e164 = self._notices.missed.e164(number)
@@ -176,3 +176,13 @@ class Endings:
         }
         concerned = [leg.user_uuid for leg in one.in_order]
         return derivation(one, 'busd.call.record', data, concerned)
+
+
+def _calling_user(one: Conversation) -> str:
+    """The user who called; `''` where none did. Nobody misses a call of their own."""
+    return caller_of(one)['caller_user_uuid'] or ''
+
+
+def _reported(one: Conversation) -> list[str]:
+    """The users who missed it, as the host says."""
+    return [each for each in one.reasons if each != _calling_user(one)]

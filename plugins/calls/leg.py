@@ -12,6 +12,7 @@ from typing import Any
 _MOST_LETTERS = 200
 _MOST_ID_LETTERS = 100
 _DIRECTIONS = ('inbound', 'internal', 'outbound')
+_OUTSIDE = ('inbound', 'outbound')
 
 
 def text_in(data: Mapping[str, Any], key: str) -> str:
@@ -50,6 +51,7 @@ class Leg:
         held_at: since when its party has the call on hold; `None` while it has not.
         hold_told: whether it was told that this hold is long.
         let_go_at: when its last hold was over.
+        is_parked: whether it is on hold as its call is parked.
         by_queue: whether a queue called it.
         is_late: whether its end was the first that was told of it.
         is_guess: whether nothing but its number or its time says that it is of this conversation.
@@ -77,6 +79,7 @@ class Leg:
     by_queue: bool = False
     is_guess: bool = False
     is_late: bool = False
+    is_parked: bool = False
 
     @property
     def is_callee(self) -> bool:
@@ -86,13 +89,31 @@ class Leg:
     @property
     def is_known(self) -> bool:
         """Whether later events can tell nothing more of whose it is."""
-        told = self.user_uuid and self.number and self.is_caller is not None and (self.dialed or not self.is_caller)
-        return bool(told and (self.direction or not self.conversation_id))
+        return bool(self.is_caller and self._is_named and (self.direction in _OUTSIDE or not self.conversation_id))
+
+    @property
+    def _is_named(self) -> bool:
+        """Whether it is known who its party is, and whom they have called if they have."""
+        return bool(self.user_uuid and self.number and (self.dialed or not self.is_caller))
 
     def learn(self, data: Mapping[str, Any]) -> None:
-        """Take what an event says of it and was not known: later ones may tell of other parties than the first."""
-        if self.is_caller is None:
-            self.is_caller = _is_caller(data)
+        """Take what an event says of it and was not known: later ones may tell of other parties than the first.
+
+        Args:
+            data: what the event says.
+        """
+        if not self.is_caller:
+            # Who calls can be taken for called until the host has placed the call; the other way round never.
+            said = _is_caller(data)
+            self.is_caller = self.is_caller if said is None else said
+        if self.direction not in _OUTSIDE:
+            # A host calls each call internal until it knows better.
+            said = data.get('direction')
+            self.direction = said if type(said) is str and said in _DIRECTIONS else self.direction
+        if not self._is_named:
+            self._learn_names(data)
+
+    def _learn_names(self, data: Mapping[str, Any]) -> None:
         self.user_uuid = self.user_uuid or id_in(data, 'user_uuid')
         self.name = self.name or text_in(data, 'caller_id_name')
         self.number = self.number or text_in(data, 'caller_id_number')
@@ -102,9 +123,6 @@ class Leg:
             dialed = text_in(data, 'dialed_extension')
             # The extension at which a host takes calls that name none.
             self.dialed = '' if dialed == 's' else dialed
-        if not self.direction:
-            said = data.get('direction')
-            self.direction = said if type(said) is str and said in _DIRECTIONS else ''
 
     def dump(self) -> dict[str, Any]:
         """What `load` makes the same of."""
@@ -121,11 +139,10 @@ _values_of = attrgetter(*_NAMES)
 
 
 def _is_caller(data: Mapping[str, Any]) -> bool | None:
-    said = data.get('is_caller')
-    if type(said) is bool:
-        return said
-    # The first hosts do not say. A channel that somebody calls with is in state Ring, one that is called never is.
-    status = data.get('status')
+    said, status = data.get('is_caller'), data.get('status')
+    # A channel that somebody calls with is in state Ring, one that is called never is. The first hosts say no more.
     if status == 'Ring':
         return True
+    if type(said) is bool:
+        return said
     return False if status in ('Ringing', 'Down', 'Dialing') else None

@@ -129,7 +129,8 @@ class Notices:
             return
         answerer = one.answerer
         user = answerer.user_uuid if answerer is not None else one.answered_user
-        if one.direction == 'inbound' or user in missed.users:
+        # Who is no user calls from outside, though the host can call that internal still.
+        if one.direction == 'inbound' or not caller.user_uuid or user in missed.users:
             self.missed.remove(one, missed)
 
     def _is_emergency(self, dialed: str) -> bool:

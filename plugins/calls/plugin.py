@@ -40,6 +40,7 @@ class Calls(Watcher):
         'transfer_completed',
         'QueueCallerJoin',
         'QueueCallerLeave',
+        'FullyBooted',
     )
     async def on_event(self, event: Event) -> None:
         """Take an event."""

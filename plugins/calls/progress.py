@@ -185,11 +185,23 @@ class Progress:
 
     def _note_hold(self, one: Conversation, leg: Leg, data: Mapping[str, Any], at: float) -> None:
         """What a change says of a hold whose own events are lost. It can be older than those by a moment."""
+        is_parked = data.get('parked') is True
+        if is_parked is not leg.is_parked:
+            self._park(one, leg, is_parked, at)
+        if is_parked:
+            return
         said = data.get('on_hold')
         if said is True and (leg.let_go_at is None or at > leg.let_go_at + _LATE_SECONDS):
             self.hold(one, leg, True, at)
         elif said is False and leg.held_at is not None and at > leg.held_at + _LATE_SECONDS:
             self.hold(one, leg, False, at)
+
+    def _park(self, one: Conversation, leg: Leg, is_parked: bool, at: float) -> None:
+        """A call is parked, which has no events of its own, or taken back. Nobody has it on hold who could be told."""
+        leg.is_parked = is_parked
+        self.hold(one, leg, False, at)
+        if is_parked and one.hold(leg, at):
+            leg.hold_told = True
 
     def _end(self, one: Conversation, leg: Leg, data: Mapping[str, Any], at: float) -> None:
         self.hold(one, leg, False, at)

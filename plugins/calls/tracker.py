@@ -10,6 +10,7 @@ from typing import Any
 from wazo_busd.api import Event, Figure, Panel
 
 from ..tracking import Alarms, Derivation, Shelf, Tracker
+from ..tracking.boot import started_at
 from .board import calls_panel, missed_panel
 from .conversation import Conversation
 from .conversations import Conversations
@@ -54,6 +55,7 @@ class CallsTracker(Tracker):
             **{f'transfer_{each}': self._link for each in ('created', 'updated', 'answered', 'completed')},
             'user_missed_call': self._missed,
             'call_form_result': self._form,
+            'FullyBooted': self._booted,
         }
 
     def feed(self, event: Event, at: float) -> Iterable[Derivation]:
@@ -197,6 +199,14 @@ class CallsTracker(Tracker):
         self._plan_sweep()
         talk = self._forms.find(data, event.user_uuids, origin)
         return [Derivation.of(event, 'busd.call.form', row_of(data, talk), event.id)]
+
+    def _booted(self, event: Event, data: Mapping[str, Any], origin: str, at: float) -> Found:
+        """No call outlives the Asterisk that it was made with."""
+        since = started_at(event, at)
+        if since is None:
+            return []
+        gone = [one for one in self._open.values() if one.origin == origin and one.seen_at < since]
+        return [each for one in gone for each in self._conclude(one, is_lost=True)]
 
     def _close(self, one: Conversation, at: float) -> Found:
         """Conclude a conversation that is over, unless something was heard of it since that was planned."""

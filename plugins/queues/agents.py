@@ -64,8 +64,10 @@ class Agents:
                 return agent  # They have gone, and this is of before.
             membership = self._reveal(agent, queue, data, at, now)
         paused = data.get('Paused')
-        if isinstance(paused, str) and membership.paused is not (paused == '1'):
-            self._correct(agent, membership, paused == '1', data, at, now)
+        is_other = isinstance(paused, str) and membership.paused is not (paused == '1')
+        # In one batch, what was so before a pause can be said after it.
+        if is_other and at > membership.paused_at + TOGETHER_SECONDS:
+            self._pause(agent, membership, paused == '1', data, at, now)
         if agent.talking is not None and agent.talking[0] == queue and data.get('InCall') == '0':
             agent.hush(at)
         return agent
@@ -104,6 +106,8 @@ class Agents:
         elif membership.doubled_at is not None and at <= membership.doubled_at + TOGETHER_SECONDS:
             membership.doubled_at = None
             return
+        elif agent.status and agent.changed_at is not None and at <= membership.moved_at + TOGETHER_SECONDS:
+            return  # Wazo has just said that they have logged in, and this is of before.
         else:
             self._part(agent, queue, membership, at, now)
         if not any(each.is_in for each in agent.memberships.values()):
@@ -134,10 +138,7 @@ class Agents:
             return
         if agent.is_in is not is_in or agent.changed_at is not None:
             agent.status = is_in
-        if not is_in:
-            for queue, membership in agent.memberships.items():
-                if membership.is_in:
-                    self._part(agent, queue, membership, at, now)
+        # Which queues they are out of is seen when all has come: they may log in again at once.
         if agent.is_in is not is_in:
             self._move(agent, is_in, at, now)
 
@@ -167,6 +168,9 @@ class Agents:
         """Let it be a time, in Unix seconds, and give what follows."""
         for key in sorted((key for key, _ in self._changed.expired(now)), key=str):
             if (agent := self._agents.get(key)) is not None:
+                # Whoever is out by Wazo's word is in no queue.
+                for queue in agent.queues if agent.is_in is False and agent.status is False else ():
+                    self._part(agent, queue, agent.memberships[queue], agent.moved_at, now)
                 yield from agent.settle()
         for _, agent in self._agents.expired(now):
             self._forget(agent, now)
@@ -280,13 +284,6 @@ class Agents:
         if agent.said_paused is None and agent.pause_at is None:
             agent.pause_at = second(data.get('LastPause'), at)
         self._change(agent, at, now)
-
-    def _correct(
-        self, agent: Agent, membership: Membership, is_paused: bool, data: Mapping[str, Any], at: float, now: float
-    ) -> None:
-        # In one batch, what was so before a pause can be said after it.
-        if at > membership.paused_at + TOGETHER_SECONDS:
-            self._pause(agent, membership, is_paused, data, at, now)
 
     def _change(self, agent: Agent, at: float, now: float) -> None:
         agent.changed_at = at if agent.changed_at is None else min(agent.changed_at, at)

@@ -58,7 +58,10 @@ class Callers:
         else:
             is_late = last is not None and last.joined_at is None
             gone = self._gone.get(key)
-            if not is_late and (_is_before(at, last) or (last is None and gone is not None and at <= gone.ended_at)):
+            if not is_late and (
+                (last is not None and last.is_not_before(at))
+                or (last is None and gone is not None and at <= gone.ended_at)
+            ):
                 return
         line.count(number(data.get('Count')), now)
         line.is_asked = True
@@ -143,7 +146,8 @@ class Callers:
             Whether that is new; `None` if it was not told that it has begun.
         """
         gone = self._gone.get(key)
-        if gone is None or gone.wait is not None or key in self._leaving or key in self._waiting:
+        # Who has come again, and whose first talk is over, has had another one since.
+        if gone is None or gone.wait is not None or key in self._leaving or (gone.completed and key in self._waiting):
             return None
         is_new, gone.completed = not gone.completed, True
         if is_new:
@@ -166,10 +170,15 @@ class Callers:
         excess = len(line.waiting) - line.counted
         line.counted = None
         for wait in list(islice(line.waiting.values(), max(0, excess))):
-            self._forget(wait, line)
+            self._forget(wait, now)
         for _ in range(min(-excess, _MOST_STRANGERS)):
             line.strangers += 1
             self._come((line.origin, line.queue, line.strangers), line, line.changed_at, now)
+
+    def forget_before(self, origin: str, since: float, now: float) -> None:
+        """Take all of a host to be gone of whom nothing was heard since a time, in Unix seconds."""
+        for wait in [each for each in self._waiting.values() if each.key[0] == origin and each.heard_at < since]:
+            self._forget(wait, now, since)
 
     def next_limit(self) -> float | None:
         """When the next one has waited for too long, in Unix seconds; `None` if nobody will."""
@@ -190,10 +199,8 @@ class Callers:
         # In an order that does not depend on that in which the events came.
         for key, wait in sorted(self._leaving.expired(now), key=lambda item: str(item[0])):
             yield from self._conclude(wait, self._line(key, now), now)
-        for key, wait in self._waiting.expired(now):
-            line = self._line(key, now)
-            self._forget(wait, line)
-            self._lines.change(line, wait.heard_at + self._stale_seconds, now)
+        for _, wait in self._waiting.expired(now):
+            self._forget(wait, now, wait.heard_at + self._stale_seconds)
         list(self._gone.expired(now))
 
     def dump(self) -> dict[str, Any]:
@@ -218,14 +225,12 @@ class Callers:
         """
         for shelf, name in ((self._waiting, 'waiting'), (self._leaving, 'leaving')):
             for at, each in said[name]:
-                wait = Wait.load(each)
-                shelf.put(wait.key, wait, at)
+                shelf.put((wait := Wait.load(each)).key, wait, at)
         for at, (origin, queue, channel), each in said['gone']:
             self._gone.put((origin, queue, channel), Gone.load(each), at)
         for origin, queue, channel in said['lines']:
             if (waiting := self._waiting.get((origin, queue, channel))) is not None:
-                line = self._line(waiting.key, now)
-                line.come(waiting)
+                (line := self._line(waiting.key, now)).come(waiting)
                 self._promise(waiting, line)
 
     def _line(self, key: Key, now: float) -> Line:
@@ -244,9 +249,8 @@ class Callers:
         before = self._leaving.get(key) or self._gone.get(key)
         wait = Wait(key, 1 if before is None else before.number + 1, at, now)
         line.come(wait)
-        dropped = self._waiting.put(key, wait, now)
-        if dropped is not None:
-            self._forget(dropped, self._line(dropped.key, now))
+        if (dropped := self._waiting.put(key, wait, now)) is not None:
+            self._forget(dropped, now)
         return wait
 
     def _promise(self, wait: Wait, line: Line) -> None:
@@ -278,20 +282,21 @@ class Callers:
         return wait
 
     def _conclude(self, wait: Wait, line: Line, now: float) -> Iterator[Derivation]:
-        gone = Gone(wait.number, wait.ended_at or now, wait.completed, None if wait.is_explained else wait)
+        # What did not begin is over.
+        completed = wait.completed or not wait.connected
+        gone = Gone(wait.number, wait.ended_at or now, completed, None if wait.is_explained else wait)
         self._gone.put(wait.key, gone, now)
         return conclusion(wait, line)
 
-    def _forget(self, wait: Wait, line: Line) -> None:
-        """Somebody is taken to be gone; if they are heard of again, they are somebody new."""
+    def _forget(self, wait: Wait, now: float, at: float | None = None) -> None:
+        """Somebody is taken to be gone, since a time; if they are heard of again, they are somebody new."""
+        line = self._line(wait.key, now)
         self._take(wait, line)
         line.leave()
+        if at is not None:
+            self._lines.change(line, at, now)
 
     def _take(self, wait: Wait, line: Line) -> None:
         self._waiting.pop(wait.key)
         self._limits.cancel(wait.key)
         line.go(wait)
-
-
-def _is_before(at: float, last: Wait | None) -> bool:
-    return last is not None and last.joined_at is not None and at <= last.joined_at

@@ -40,6 +40,7 @@ class Queues(Watcher):
         'QueueMemberPenalty',
         'AgentLogin',
         'AgentLogoff',
+        'FullyBooted',
         'agent_status_update',
         'agent_paused',
         'agent_unpaused',

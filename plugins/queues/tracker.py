@@ -11,6 +11,7 @@ from typing import Any
 from wazo_busd.api import Event, Figure, Panel
 
 from ..tracking import Derivation, Tracker
+from ..tracking.boot import started_at
 from .agent import Agent
 from .agents import Agents
 from .board import agents_panel, queues_panel
@@ -61,6 +62,7 @@ class QueueTracker(Tracker):
             'AgentDump': self._dumped,
             'AgentLogin': self._pool,
             'AgentLogoff': self._pool,
+            'FullyBooted': self._booted,
             'agent_status_update': self._status,
             'agent_paused': self._paused,
             'agent_unpaused': self._paused,
@@ -243,6 +245,16 @@ class QueueTracker(Tracker):
         return (origin, queue, channel), self._lines.of(origin, queue, self._now)
 
     # ---- agents
+
+    def _booted(self, event: Event, data: Mapping[str, Any], origin: str, at: float) -> Found:
+        """Nobody waits, or talks, since before a start of Asterisk."""
+        since = started_at(event, at)
+        if since is not None:
+            self._callers.forget_before(origin, since, self._now)
+            for agent in self._agents:
+                if agent.origin == origin and agent.talked_at < since:
+                    agent.talk(None, since)
+        return _NOTHING
 
     def _of_queue(self, note: Note) -> Take:
         def take(event: Event, data: Mapping[str, Any], origin: str, at: float) -> Found:

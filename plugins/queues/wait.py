@@ -95,6 +95,10 @@ class Wait:
         """Whether it is known to have begun after a time, in Unix seconds."""
         return self.joined_at is not None and at < self.joined_at
 
+    def is_not_before(self, at: float) -> bool:
+        """Whether it is known to have begun at a time, in Unix seconds, or after it."""
+        return self.joined_at is not None and at <= self.joined_at
+
     def awaits(self, ending: Ending, at: float) -> bool:
         """Whether an ending belongs to this wait and not to the next one of the same channel.
 
@@ -177,7 +181,7 @@ class Gone:
     Attributes:
         number: which of the waits of its channel in its queue it was.
         ended_at: when it ended, in Unix seconds.
-        completed: whether the talk that followed is over.
+        completed: whether the talk that followed is over; also if none did.
         wait: the wait, if it is not known why it ended: that can be said late. `None` if it is.
     """
 

@@ -11,7 +11,8 @@ _GRACE_SECONDS = 1.0
 """So long an event may be on its way: what is due is done after those that happened before it have come."""
 QUIET_SECONDS = 5.0
 """After so long without an event, of a queue that is consumed, none that is old is waiting any more."""
-_BACK_SECONDS = 60.0
+_BACK_SECONDS = 10.0
+"""An event can be ahead of the wall clock by half of it; what comes after the clock was put back would be too old."""
 
 
 class Clock:

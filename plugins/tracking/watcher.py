@@ -27,6 +27,8 @@ GAP = 'busd.gap'
 _SHORTEST_SECONDS = 0.05
 _LONGEST_SECONDS = 3600.0
 _SEEN = 1024
+_AFTER_FAILURE_SECONDS = 30.0
+"""A tracker that fails each time is not asked all the time."""
 
 
 class Watcher(ABC):
@@ -97,7 +99,12 @@ class Watcher(ABC):
             self._seen[key] = None
             if len(self._seen) > _SEEN:
                 self._seen.popitem(last=False)
-            self._feed(event)
+            try:
+                self._feed(event)
+            except Exception:
+                # Not taken: tried again it fails again, and is a dead letter in the end.
+                self._seen.pop(key, None)
+                raise
         if self._outbox:
             await self._outbox.flush()
 
@@ -129,8 +136,8 @@ class Watcher(ABC):
         self.tracker.since = time.time()
         self._clock = Clock(lambda: self.context.consuming_seconds)
 
-    def _arm(self) -> None:
-        """Let the timer go off when the tracker is due."""
+    def _arm(self, at_least: float = _SHORTEST_SECONDS) -> None:
+        """Let the timer go off when the tracker is due, after so many seconds at the earliest."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -138,14 +145,18 @@ class Watcher(ABC):
         if due is not None:
             # When no more old events come, it is later all at once.
             most = QUIET_SECONDS if self._clock.is_behind else _LONGEST_SECONDS
-            seconds = min(max(_SHORTEST_SECONDS, due - self._clock.now()), most)
+            seconds = max(at_least, min(due - self._clock.now(), most))
             self._timer = asyncio.get_running_loop().call_later(seconds, self._on_time)
 
     def _on_time(self) -> None:
         now, due = self._clock.now(), self.tracker.due()
         if due is not None and due <= now:
             self._clock.time = now
-            self._outbox.put(self.tracker.tick(now))
+            try:
+                self._outbox.put(self.tracker.tick(now))
+            except Exception:
+                self._arm(_AFTER_FAILURE_SECONDS)
+                raise
         self._arm()
         self._outbox.flush_soon()
 

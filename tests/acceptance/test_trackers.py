@@ -91,7 +91,7 @@ async def _send(broker: Broker, name: str, leg: dict[str, Any], ago_seconds: flo
         'caller_id_number': '+14185550142' if leg is CALLER else '2018',
         'dialed_extension': '2018',
         'direction': 'inbound',
-        'status': 'Ring',
+        'status': 'Ring' if leg is CALLER else 'Ringing',
         **more,
     }
     made = sample.of_content({'name': name, 'data': data}, at=time.time() - ago_seconds)

@@ -232,6 +232,7 @@ class _Telling:
             f'{START.timestamp():.0f}.{self._number}.1',
             self._direction,
             around=self._around,
+            is_late=True,
         )
 
 

@@ -53,6 +53,7 @@ class Leg:
         is_caller: whether its party called.
         conversation: the conversation.
         direction: where it came from.
+        is_late: whether the host knows that only when the leg is bridged, or over, and calls it internal until then.
     """
 
     era: Era
@@ -67,6 +68,7 @@ class Leg:
     others: dict[str, str | None] = field(default_factory=dict)
     on_hold: bool = False
     around: dict[str, Any] = field(default_factory=dict)
+    is_late: bool = False
 
     @property
     def user(self) -> str | None:
@@ -75,6 +77,7 @@ class Leg:
 
     def says(self, name: str, at: float, **more: Any) -> Event:
         """An event of it."""
+        self.is_late = self.is_late and not self.others and name != 'call_ended'
         said: dict[str, Any] = {
             'bridges': [],
             'call_id': self.call_id,
@@ -90,7 +93,7 @@ class Leg:
             'user_uuid': self.user,
             'is_caller': self.is_caller,
             'dialed_extension': self.dialed,
-            'direction': self.direction,
+            'direction': 'internal' if self.is_late else self.direction,
             'answer_time': None,
             **more,
         }

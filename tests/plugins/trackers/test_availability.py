@@ -88,7 +88,7 @@ def test_a_contact_that_is_gone_says_nothing_of_the_peer() -> None:
 def test_a_contact_that_is_reachable_shows_that_the_peer_is_up() -> None:
     contact = {'EndpointName': 'abc', 'URI': 'sip:abc@192.0.2.1', 'ContactStatus': 'Reachable'}
 
-    assert words(what([peer(False, 0), event('ContactStatus', contact, 60, origin_uuid=A)])) == [
+    assert words(what([peer(False, 0), event('ContactStatus', contact, 100, origin_uuid=A)])) == [
         ('down', 'PJSIP/abc'),
         ('up', 'PJSIP/abc'),
     ]
@@ -130,6 +130,53 @@ def test_the_last_word_of_an_instance_that_was_replaced_is_not_about_the_other()
         what([service(True, 0, instance='old'), service(True, 10, instance='new'), service(False, 11, instance='old')])
         == []
     )
+
+
+def begins(run_of_it: str, at: float, port: int = 9500) -> Event:
+    return service(True, at, instance=run_of_it, port=port)
+
+
+def ends(run_of_it: str, at: float) -> Event:
+    return service(False, at, instance=run_of_it)
+
+
+@pytest.mark.parametrize(
+    ('events', 'told'),
+    [
+        # Two at once: the service is there while one of them is.
+        ([begins('x', 0), begins('y', 10, 9501), ends('y', 100)], []),
+        ([begins('x', 0), begins('y', 10, 9501), ends('x', 100)], []),
+        ([begins('x', 0), begins('y', 10, 9501), ends('x', 100), ends('y', 200)], ['down']),
+        ([begins('x', 0), begins('y', 10, 9501), ends('y', 100), ends('x', 200), begins('z', 300)], ['down', 'up']),
+        # One that was killed says no goodbye, and has been replaced by the next one at its place.
+        ([begins('x', 0), begins('y', 50), ends('y', 100)], ['down']),
+        ([begins('x', 0), begins('y', 50), ends('x', 60)], []),
+        ([begins('x', 0), begins('y', 50), ends('x', 60), ends('y', 100)], ['down']),
+        # What is said of the beginning can be lost.
+        ([begins('x', 0), ends('y', 100)], ['down']),
+        ([ends('y', 100)], ['down']),
+        ([begins('x', 0), ends('y', 100), ends('x', 101), begins('z', 300)], ['down', 'up']),
+        ([begins('x', 0), begins('y', 10, 9501), ends('z', 100)], []),
+    ],
+)
+def test_a_service_is_down_when_none_of_its_runs_is_there(events: list[Event], told: list[str]) -> None:
+    assert [word for word, _ in words(what(events))] == told
+
+
+@pytest.mark.parametrize(('ports', 'kept'), [(1000, (8, 0)), (1, (1, 8))])
+def test_the_runs_that_are_remembered_of_a_service_are_bounded(ports: int, kept: tuple[int, int]) -> None:
+    watched = tracker()
+    for number in range(1000):
+        list(watched.feed(begins(f'{number}', number, 9000 + number % ports), START.timestamp() + number))
+    ((_, part),) = watched.dump()['parts']['parts']
+
+    assert (len(part['instances']), len(part['past'])) == kept
+
+
+def test_the_runs_of_a_service_are_known_after_a_restart() -> None:
+    events = [begins('x', 0), begins('y', 10, 9501), ends('x', 100), ends('y', 200)]
+
+    assert [words(run(tracker, events, restart_after=at)) for at in range(4)] == [[('down', 'wazo-calld')]] * 4
 
 
 def test_a_registration_is_not_told_twice_where_a_service_tells_of_trunks() -> None:
@@ -203,7 +250,7 @@ def test_a_sentence_names_some_of_many() -> None:
 
 
 def test_who_goes_down_later_is_another_event() -> None:
-    assert [said(each, 'names') for each in what([line(False, 0, 1), line(False, 4, 2), line(False, 6, 3)])] == [
+    assert [said(each, 'names') for each in what([line(False, 0, 1), line(False, 59, 2), line(False, 61, 3)])] == [
         (['phone1', 'phone2'],),
         (['phone3'],),
     ]
@@ -251,7 +298,7 @@ def test_what_is_up_when_it_has_flapped_is_told_if_it_was_down_before() -> None:
 
     assert [each for each, _ in words(what(events))] == ['down', 'up', 'flapping', 'up']
     events = [line(False, 0), *(line(each % 2 == 0, 60.0 + each) for each in range(31))]
-    assert [each for each, _ in words(what(events))] == ['down', 'flapping', 'up']
+    assert [each for each, _ in words(what(events, together='5s'))] == ['down', 'flapping', 'up']
 
 
 def test_what_is_up_when_it_has_flapped_is_told_with_since_when_it_did() -> None:

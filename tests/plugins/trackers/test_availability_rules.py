@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plugins.tracking.moment import parsed
-from tests.plugins.trackers.rig import START, Found, run, told
+from tests.plugins.trackers.rig import START, Found, restarted, run, runner, told
 from tests.plugins.trackers.up_and_down import A, B, line, peer, said, service, tracker, trunk, what
 from wazo_busd.event import Event
 
@@ -139,9 +139,20 @@ def test_what_comes_again_later_is_not_told_again(steps: Steps, later: int) -> N
     assert told(what(again)) == told(what(events))
 
 
-@given(st.lists(st.floats(0, 5), min_size=20, max_size=60), st.sampled_from([line, peer]))
+@given(st.lists(st.floats(0, 59), min_size=20, max_size=60), st.sampled_from([line, peer]))
 def test_all_who_are_lost_within_the_time_are_one_event(moments: list[float], make: Any) -> None:
     start = min(moments)
     events = [make(False, at - start, str(number)) for number, at in enumerate(sorted(moments))]
 
     assert [said(each, 'count') for each in what(events)] == [(len(moments),)]
+
+
+@pytest.mark.parametrize('left', [0, 5])
+def test_a_restart_with_room_for_less_while_many_go_down_tells_those_that_are_left(left: int) -> None:
+    lost = [line(False, 10, number) for number in range(20)]
+    others = [line(True, 11, number) for number in range(30, 40 - left)]
+    _, before = runner(lambda: tracker(most=100), [*lost, *others, line(True, 40.5, 30)], wait=False)
+    after = restarted(lambda: tracker(most=10), before)
+    found = list(after.tick(START.timestamp() + 100))
+
+    assert [each.data['count'] for each in found] == ([left] if left else [])

@@ -10,6 +10,7 @@ from plugins.calls.options import CallsOptions
 from plugins.calls.tracker import CallsTracker
 from tests.plugins.trackers.call_history import USERS, Course, Era, Leg, event, follows, outbound, told
 from tests.plugins.trackers.rig import run, runner
+from wazo_busd.event import Event
 
 OUTSIDE = '+14185550142'
 
@@ -150,8 +151,12 @@ def test_a_number_calls_for_help_by_country_and_by_options(
     assert len(follows(outbound(number, 0), 'emergency', region, emergency_numbers=more)) == count
 
 
-def test_a_caller_from_outside_does_not_call_for_help() -> None:
-    assert follows(told([Course(0, '911', ('911',))], 'now'), 'emergency') == []
+@pytest.mark.parametrize(('direction', 'count'), [('inbound', 0), ('internal', 1)])
+def test_a_caller_who_is_said_to_be_outside_does_not_call_for_help(direction: str, count: int) -> None:
+    # A telephone of the house that is no user's is internal, and a call from outside until the host knows it.
+    caller = Leg('now', '1', OUTSIDE, '', '911', True, '1', direction)
+
+    assert len(follows([caller.says('call_created', 0), caller.says('call_ended', 5)], 'emergency')) == count
 
 
 @pytest.mark.parametrize(('holds', 'count'), [((119.0,), 0), ((121.0,), 1), ((121.0, 5.0, 300.0), 2)])
@@ -212,3 +217,57 @@ def test_tenants_do_not_mix_where_only_numbers_say_what_belongs_together() -> No
     events = [each.says(name, 1) for name in ('call_created', 'call_ended') for each in (caller, callee)]
 
     assert [each['legs'] for each in follows(events, 'record')] == [1, 1]
+
+
+# ---- parked, and oneself
+
+
+def parked(**more: bool) -> list[Event]:
+    """A user answers after 5 s, parks the call after 20, and a colleague takes it after 900, until 960."""
+    caller = Leg('now', '1', OUTSIDE, '', '1001', True, '1')
+    first = Leg('now', '2', '1001', OUTSIDE, '1001', False, '1')
+    second = Leg('now', '3', '1003', '', '701', True, '3', 'internal')
+    events = [caller.says('call_created', 0), first.says('call_created', 1)]
+    first.status = caller.status = 'Up'
+    first.others, caller.others = {'1': None}, {'2': USERS['1001']}
+    events += [first.says('call_answered', 5), caller.says('call_updated', 5)]
+    caller.others = {}
+    events += [first.says('call_ended', 20, reason_code=16), caller.says('call_updated', 20, on_hold=False, **more)]
+    events += [caller.says('call_updated', 60, on_hold=False, **more), second.says('call_created', 899)]
+    second.status, second.conversation = 'Up', '1'
+    second.others, caller.others = {'1': None}, {'3': USERS['1003']}
+    events += [second.says('call_updated', 900), caller.says('call_updated', 900, parked=False)]
+    return [*events, second.says('call_ended', 960), caller.says('call_ended', 960, parked=False)]
+
+
+def test_a_caller_who_is_parked_is_on_hold_and_talks_to_nobody() -> None:
+    (record,) = follows(parked(parked=True), 'record')
+
+    assert (record['talk_seconds'], record['hold_seconds'], record['holds']) == (75.0, 880.0, 1)
+    assert follows(parked(parked=True), 'long_hold') == []
+
+
+def test_a_caller_who_hangs_up_while_parked_was_on_hold_to_the_end() -> None:
+    events = [each for each in parked(parked=True) if each.data['call_id'] != '3']
+    (record,) = follows([each for each in events if each.received_at != events[-2].received_at], 'record')
+
+    assert (record['talk_seconds'], record['hold_seconds']) == (15.0, 940.0)
+
+
+@pytest.mark.parametrize('is_said', [True, False])
+def test_who_calls_their_own_number_has_missed_no_call(is_said: bool) -> None:
+    caller = Leg('now', '1', '1001', '', '1001', True, '1', 'internal')
+    other_device = Leg('now', '2', '1001', '1001', '1001', False, '1', 'internal')
+    events = [caller.says('call_created', 0), other_device.says('call_created', 1)]
+    events += [other_device.says('call_ended', 11, reason_code=19), caller.says('call_ended', 12, reason_code=16)]
+    if is_said:
+        said = {'user_uuid': USERS['1001'], 'caller_user_uuid': USERS['1001'], 'conversation_id': '1'}
+        events.append(event('user_missed_call', said, 12, 'now'))
+
+    assert (follows(events, 'missed'), len(follows(events, 'record'))) == ([], 1)
+
+
+def test_a_group_of_which_the_caller_is_one_is_missed_by_the_others() -> None:
+    (missed,) = follows(told([Course(0, '1001', ('1001', '1002'))], 'now'), 'missed')
+
+    assert [each['user_uuid'] for each in missed['users']] == [USERS['1002']]

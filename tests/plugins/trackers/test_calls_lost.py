@@ -10,7 +10,7 @@ from plugins.calls.options import CallsOptions
 from plugins.calls.tracker import CallsTracker
 from plugins.tracking import Derivation
 from tests.plugins.trackers.call_history import USERS, Course, Era, Leg, event, follows, told
-from tests.plugins.trackers.rig import START, Found, run, runner
+from tests.plugins.trackers.rig import START, Found, restarted, run, runner
 from wazo_busd.event import Event
 
 OUTSIDE = '+14185550142'
@@ -259,3 +259,67 @@ def test_a_transfer_does_not_join_a_call_to_one_that_its_recipient_was_only_gues
         ('+14185550143', False),
         (OUTSIDE, True),
     ]
+
+
+# ---- callers who stay for long
+
+
+@pytest.mark.parametrize('is_up', [True, False])
+def test_a_caller_whom_the_host_has_answered_can_be_answered_after_long(is_up: bool) -> None:
+    caller = Leg('now', '1', OUTSIDE, '', '1001', True, '1')
+    first = Leg('now', '2', '1001', OUTSIDE, '1001', False, '1')
+    second = Leg('now', '3', '1003', OUTSIDE, '1001', False, '1')
+    events = [caller.says('call_created', 0), first.says('call_created', 1), first.says('call_ended', 21)]
+    if is_up:
+        caller.status = 'Up'
+        events.append(caller.says('call_answered', 22))
+    second.status = 'Up'
+    events += [second.says('call_created', 760, status='Ringing'), second.says('call_answered', 765)]
+    events += [each.says('call_ended', 800, reason_code=16) for each in (second, caller)]
+
+    assert (len(follows(events, 'missed')), any(each['answered'] for each in follows(events, 'record'))) == (
+        (0, True) if is_up else (1, False)
+    )
+
+
+def test_a_restart_with_room_for_less_leaves_no_call_behind() -> None:
+    legs = [Leg('now', f'{number}', OUTSIDE, '', '1001', True, f'{number}') for number in range(40)]
+    _, before = runner(
+        lambda: CallsTracker(CallsOptions(), None), [leg.says('call_created', 1) for leg in legs], wait=False
+    )
+    after = restarted(lambda: CallsTracker(CallsOptions(most=10), None), before)
+    list(after.tick(START.timestamp() + 86_400))
+
+    assert isinstance(after, CallsTracker)
+    assert after._open.calls == 0
+
+
+# ---- a crash of Asterisk
+
+
+def booted(uptime: str, at: float, origin: str = 'ca7f87e9-c2c8-5fad-ba1b-c3140ebb9be3') -> Event:
+    return event('FullyBooted', {'Uptime': uptime, 'LastReload': uptime}, at, 'now', origin_uuid=origin)
+
+
+@pytest.mark.parametrize(
+    ('boot', 'is_over'),
+    [
+        (booted('7', 100), True),
+        (booted('7', 100, 'another'), False),
+        # Who connects to an Asterisk that runs is told so as well.
+        (booted('7000', 100), False),
+        (booted('', 100), False),
+    ],
+)
+def test_a_call_of_before_a_start_of_asterisk_is_over_then(boot: Event, is_over: bool) -> None:
+    events = told([Course(0, OUTSIDE, ('1001',), by=0, talk=60.0)], 'now')
+    found = found_in([*(each for each in events if each.name != 'call_ended'), boot])
+    (record,) = [each for each in found if each.derivation.name == 'busd.call.record']
+
+    assert (record.at == boot.received_at, record.derivation.data['reason']) == (is_over, 'lost')
+
+
+def test_a_call_of_after_a_start_of_asterisk_goes_on() -> None:
+    events = told([Course(0, OUTSIDE, ('1001',), by=0, talk=60.0)], 'now')
+
+    assert follows([*events[:4], booted('3', 13), *events[4:]], 'record') == follows(events, 'record')

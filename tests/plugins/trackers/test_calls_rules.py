@@ -117,6 +117,13 @@ def test_there_is_one_record_of_each_conversation(era: Era, courses: list[Course
     assert sorted(each['caller_id_number'] for each in found) == sorted(each.caller for each in courses)
 
 
+@given(courses=histories())
+def test_the_direction_is_told_as_the_host_knows_it_in_the_end(courses: list[Course]) -> None:
+    found = follows(courses, 'now')
+
+    assert {each['direction'] for name in ('record', 'missed') for each in named(found, name)} == {'inbound'}
+
+
 @every_era
 @given(courses=histories())
 def test_no_conversation_is_both_answered_and_missed(era: Era, courses: list[Course]) -> None:

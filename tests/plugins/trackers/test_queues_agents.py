@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.plugins.trackers.queue_events import caller, maker, member, wazo
-from tests.plugins.trackers.rig import Found, Make, names, run
+from tests.plugins.trackers.rig import Found, Make, names, run, runner
 from wazo_busd.event import Event
 
 
@@ -139,6 +139,53 @@ def test_who_logs_in_again_at_once_is_still_there(order: tuple[int, ...]) -> Non
     found = run(maker(), [member('QueueMemberAdded', 0), *again, LATER], wait=False)
 
     assert names(found) == ['busd.agent.logged_in']
+
+
+RELOG_OUT, RELOG_IN = [
+    wazo('agent_status_update', 600, agent_id=1, status=state) for state in ('logged_out', 'logged_in')
+]
+RELOG = [*both('QueueMemberRemoved', 600), *both('QueueMemberAdded', 600)]
+
+
+def in_this_order(events: list[Event]) -> list[Event]:
+    """The same, each a millisecond after the one before."""
+    first = min(each.received_at for each in events)
+    return [
+        Event(each.name, each.data, each.routing_key, headers=each.headers, received_at=first + number / 1000)
+        for number, each in enumerate(events)
+    ]
+
+
+@pytest.mark.parametrize(
+    'events',
+    [
+        [RELOG_OUT, RELOG_IN, *RELOG],
+        [RELOG_OUT, RELOG_IN, *RELOG[::-1]],
+        [*RELOG, RELOG_OUT, RELOG_IN],
+        [*RELOG[::-1], RELOG_OUT, RELOG_IN],
+        [*RELOG[:2], RELOG_OUT, *RELOG[2:], RELOG_IN],
+        [RELOG_OUT, *RELOG[:2], RELOG_IN, *RELOG[2:]],
+        [RELOG_OUT, *RELOG[2:], RELOG_IN, *RELOG[:2]],
+        RELOG[::-1],
+    ],
+    ids=lambda events: ' '.join(each.data.get('status', each.name[11:]) for each in events),
+)
+def test_who_logs_out_and_in_again_at_once_is_there_in_whichever_order_that_is_said(events: list[Event]) -> None:
+    found, tracker = runner(maker(), [*LOGIN, IN, *in_this_order(events), LATER], wait=False)
+    (agents,) = [each for each in tracker.figures(0.0) if each.name == 'wazo_busd_queues_agents']
+
+    assert names(found) == ['busd.agent.logged_in']
+    assert (agents.values['sales', 'logged_in'], agents.values['support', 'logged_in']) == (1, 1)
+
+
+def test_who_is_logged_out_by_wazos_word_alone_is_in_no_queue() -> None:
+    found, tracker = runner(maker(), [*LOGIN, IN, OUT, LATER], wait=False)
+    (agents,) = [each for each in tracker.figures(0.0) if each.name == 'wazo_busd_queues_agents']
+
+    assert agents.values['sales', 'logged_in'] == 0
+    assert [each.derivation.data['queues'] for each in found if each.derivation.name.endswith('logged_out')] == [
+        ['sales', 'support']
+    ]
 
 
 def test_what_was_said_before_a_logout_makes_nobody_come_back() -> None:

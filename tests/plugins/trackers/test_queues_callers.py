@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plugins.tracking import Tracker
-from tests.plugins.trackers.queue_events import HOST, agent, caller, maker
+from tests.plugins.trackers.queue_events import HOST, agent, ami, caller, maker
 from tests.plugins.trackers.rig import START, Found, names, run, runner
 from wazo_busd.event import Event
 
@@ -260,3 +260,31 @@ def test_a_call_without_a_queue_changes_nothing() -> None:
     before = tracker.dump()
 
     assert ([each for event in events for each in tracker.feed(event, 1)], tracker.dump()) == ([], before)
+
+
+# ---- a crash of Asterisk
+
+
+@pytest.mark.parametrize(
+    ('uptime', 'origin', 'waiting'), [('7', HOST, 0), ('7', 'another', 4), ('7000', HOST, 4), ('', HOST, 4)]
+)
+def test_who_waited_before_a_start_of_asterisk_waits_no_longer(uptime: str, origin: str, waiting: int) -> None:
+    first = caller('QueueCallerJoin', 0, Position='4', Count='4')
+    events = [first, caller('QueueMemberStatus', 5, '9.9', 'another'), ami('FullyBooted', 100, origin, Uptime=uptime)]
+    found, tracker = runner(maker(answer_within='1h'), events, wait=False)
+    list(tracker.tick(START.timestamp() + 110))
+
+    assert (found, figure(tracker, 'waiting'), totals(tracker)['left']) == ([], waiting, 4 - waiting)
+
+
+def test_who_talked_before_a_start_of_asterisk_talks_no_longer() -> None:
+    events = [JOIN, CALLED, LEAVE, CONNECT, ami('FullyBooted', 100, Uptime='7')]
+    _, tracker = runner(maker(), events, wait=False)
+
+    assert figure(tracker, 'agents', 0, 'talking') == 0
+
+
+def test_who_comes_after_a_start_of_asterisk_waits() -> None:
+    _, tracker = runner(maker(), [at(JOIN, 98), ami('FullyBooted', 100, Uptime='7')], wait=False)
+
+    assert figure(tracker, 'waiting') == 1

@@ -132,3 +132,43 @@ def test_a_time_that_was_kept_is_not_believed_beyond_all_else_that_was() -> None
     other.feed(ABANDON, ABANDON.received_at)
 
     assert [each.name for each in other.tick(START.timestamp() + 90)] == ['busd.queue.abandoned']
+
+
+# ---- who is sent back to the queue they came from
+
+ANSWERED = caller('AgentConnect', 5.01, HoldTime='5', RingTime='3', **AGENT)
+AGAIN = caller('QueueCallerJoin', 65.0, Position='1', Count='1')
+FIRST_TALK = caller('AgentComplete', 65.01, HoldTime='5', TalkTime='57', Reason='transfer', **AGENT)
+ANSWERED_AGAIN = [
+    caller('QueueCallerLeave', 90, Count='0'),
+    caller('AgentConnect', 90.01, HoldTime='25', **agent(2)),
+    caller('AgentComplete', 120, HoldTime='25', TalkTime='30', Reason='agent', **agent(2)),
+]
+GIVEN_UP = [
+    caller('QueueCallerLeave', 90, Count='0'),
+    caller('QueueCallerAbandon', 90.01, HoldTime='25', Position='1', OriginalPosition='1'),
+]
+
+
+@pytest.mark.parametrize('turn', [[FIRST_TALK, AGAIN], [AGAIN, FIRST_TALK]], ids=['in order', 'reversed'])
+@pytest.mark.parametrize(('end', 'name'), [(ANSWERED_AGAIN, 'answered'), (GIVEN_UP, 'abandoned')])
+def test_who_is_sent_back_to_the_same_queue_waits_there_until_that_ends(
+    turn: list[Event], end: list[Event], name: str
+) -> None:
+    found = run(maker(), [JOIN, LEAVE, ANSWERED, *turn, *end])
+
+    assert of_callers(found) == ['busd.queue.answered', 'busd.queue.sla_missed', f'busd.queue.{name}']
+
+
+@pytest.mark.parametrize('turn', [[FIRST_TALK, AGAIN], [AGAIN, FIRST_TALK]], ids=['in order', 'reversed'])
+def test_who_is_sent_back_to_the_same_queue_is_counted_twice(turn: list[Event]) -> None:
+    _, tracker = runner(maker(), [JOIN, LEAVE, ANSWERED, *turn, *ANSWERED_AGAIN])
+
+    assert totals(tracker) == {'joined': 2, 'answered': 2, 'abandoned': 0, 'left': 0, 'talk_seconds': 87}
+
+
+def test_the_end_of_a_talk_after_a_second_wait_that_was_seen_by_nothing_else_tells_that() -> None:
+    gave_up = [caller('QueueCallerLeave', 5, Count='0'), caller('QueueCallerAbandon', 5, HoldTime='5')]
+    complete = caller('AgentComplete', 99, HoldTime='5', TalkTime='20', Reason='agent', **AGENT)
+
+    assert 'busd.queue.answered' in of_callers(run(maker(), [JOIN, *gave_up, AGAIN, complete]))

@@ -12,7 +12,7 @@ from wazo_busd.event import Event
 
 A, B = 'e3e70682-c209-4cac-a29f-6fbed82c07cd', 'ba8982dd-85e6-4ea9-9b66-bfda2df96747'
 OTHER_TENANT = 'a623c278-3a94-414b-8830-2ee69a9c1d73'
-ALL = {'watch': ['asterisk', 'service', 'trunk', 'plugin', 'line', 'peer']}
+ALL: dict[str, Any] = {'watch': ['asterisk', 'service', 'trunk', 'plugin', 'line', 'peer']}
 
 Era = Literal['now', '2019']
 
@@ -26,9 +26,17 @@ def what(events: list[Event], **options: Any) -> list[Found]:
 
 
 def service(
-    is_up: bool, at: float, name: str = 'wazo-calld', *, origin: str = A, instance: str = '', **more: Any
+    is_up: bool,
+    at: float,
+    name: str = 'wazo-calld',
+    *,
+    origin: str = A,
+    instance: str = '',
+    port: int = 9500,
+    **more: Any,
 ) -> Event:
-    said = {'service_name': name, 'service_id': instance, 'tags': []}
+    said: dict[str, Any] = {'service_name': name, 'service_id': instance, 'tags': []}
+    said |= {'address': '192.0.2.5', 'port': port} if is_up else {}
     return event('service_registered' if is_up else 'service_deregistered', said, at, origin_uuid=origin, **more)
 
 

@@ -187,6 +187,17 @@ async def test_an_event_that_is_given_out_again_is_not_taken_again(hub: Hub) -> 
     assert hub.told == [rung(1)]
 
 
+async def test_an_event_that_the_tracker_fails_at_fails_at_each_attempt(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with hub.watcher() as watcher:
+        monkeypatch.setattr(watcher.tracker, 'feed', _fail)
+
+        for attempt in (1, 2, 3):
+            with pytest.raises(KeyError):
+                await watcher.take(ring(attempt=attempt))
+
+
 async def test_a_redelivered_event_that_never_came_here_is_taken(hub: Hub) -> None:
     async with hub.watcher() as watcher:
         await watcher.take(ring(redelivered=True))
@@ -229,6 +240,10 @@ async def test_what_nobody_can_carry_does_not_hold_up_what_comes_behind_it(hub: 
     # Then it is dropped and told, and all else is published in order
     assert hub.told == [rung(2), rung(3), rung(4), rung(5)]
     assert [line['event_name'] for line in log_lines(log, 'derived_event_dropped')] == ['busd.bell.rung']
+
+
+def _fail(*_: Any) -> Any:
+    raise KeyError('of the tracker')
 
 
 # ---- what can have been lost
@@ -313,6 +328,29 @@ async def test_that_it_waits_is_told(hub: Hub, log: StringIO) -> None:
 
     (line,) = log_lines(log, 'derived_events_wait')
     assert (line['handler'], line['count'], line['error']) == ('test', '1', 'BusError')
+
+
+async def test_after_a_failure_of_the_tracker_time_goes_on(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a tracker that fails when its time has come
+    async with hub.watcher() as watcher:
+        await watcher.take(ring())
+        watcher._clock.time += SILENCE_SECONDS + 60
+        before = watcher._timer
+        with monkeypatch.context() as failing:
+            failing.setattr(watcher.tracker, 'tick', _fail)
+            with pytest.raises(KeyError):
+                watcher._on_time()
+
+        # When its time comes again
+        assert watcher._timer is not None
+        assert watcher._timer is not before
+        assert not watcher._timer.cancelled()
+        seconds = watcher._timer.when() - asyncio.get_running_loop().time()
+        watcher._on_time()
+        await turn()
+
+    # Then it goes on, and has not failed all the time till then
+    assert (hub.told[-1][0], 1 < seconds <= 60) == ('busd.bell.silent', True)
 
 
 # ---- a restart

@@ -24,7 +24,8 @@ class Leg:
         peer: the other party; `None` for a service of the host itself, such as a queue.
         dialed: the extension that was dialed.
         conversation: the call that this one is made for; it begins one itself if `None`.
-        direction: `internal`, `inbound` or `outbound`.
+        direction: `internal`, `inbound` or `outbound`; the host knows it when the leg is bridged, or over, and calls it
+            internal until then.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Leg:
         self._is_caller = conversation is None
         self._dialed = dialed
         self._direction = direction
+        self.is_placed = False
         self._creation_time = f'{host.clock.now.isoformat(timespec="milliseconds")}+0000'
         self._answer_time: str | None = None
         self._hangup_time: str | None = None
@@ -79,7 +81,7 @@ class Leg:
             'line_id': self.party.line_id,
             'answer_time': self._answer_time,
             'hangup_time': self._hangup_time,
-            'direction': self._direction,
+            'direction': self._direction if self.is_placed else 'internal',
             'parked': False,
         }
 
@@ -109,6 +111,7 @@ class Leg:
             reason: why, as a hangup cause of Asterisk.
         """
         self._hangup_time = self.host.clock.aware.isoformat()
+        self.is_placed = True
         self.others.clear()
         self.bridge = ''
         self.on_hold = False
@@ -122,5 +125,6 @@ def connect(one: Leg, other: Leg) -> None:
     for leg, peer in ((one, other), (other, one)):
         leg.up()
         leg.bridge = bridge
+        leg.is_placed = True
         leg.peer = peer.party
         leg.others = {peer.call_id: peer.party.user_uuid}
