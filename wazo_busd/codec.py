@@ -106,7 +106,7 @@ def encode(value: Any) -> bytes:
 
 def _content(body: bytes, size: int, limits: Limits) -> dict[str, Any]:
     if size > limits.size:
-        raise Undecodable(f'the body has {size} bytes, the limit is {limits.size} (bus.max_body_size)')
+        raise Undecodable(f'the body has {size:,} bytes, the limit is {limits.size:,} (bus.max_body_size)')
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:

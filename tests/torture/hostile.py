@@ -140,7 +140,7 @@ BODIES = [
     Hostile('lists 100,000 deep and never closed', 'not JSON', b'[' * 100_000),
     Hostile('objects 65 deep', 'nested deeper', b'{"a":' * 65 + b'1' + b'}' * 65),
     Hostile('a number of 5,000 digits', 'not JSON', b'{"data": ' + b'9' * 5_000 + b'}'),
-    Hostile('over the limit', 'the limit is 1048576', b'{"data": "' + b'x' * 1_048_576 + b'"}'),
+    Hostile('over the limit', 'the limit is 1,048,576', b'{"data": "' + b'x' * 1_048_576 + b'"}'),
     Hostile('64 deep', '', b'{"a":' * 64 + b'1' + b'}' * 64),
     Hostile('100,000 keys, all the same', '', b'{' + b','.join([b'"a":1'] * 100_000) + b'}'),
     Hostile('100,000 lists side by side', '', b'{"data": [' + b','.join([b'[]'] * 100_000) + b']}'),

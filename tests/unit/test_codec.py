@@ -200,7 +200,7 @@ def test_a_body_larger_than_allowed_is_refused_with_the_key_to_change() -> None:
 
 
 def test_of_a_body_that_was_cut_the_true_size_counts() -> None:
-    with pytest.raises(Undecodable, match=r'^the body has 5000 bytes, the limit is 12'):
+    with pytest.raises(Undecodable, match=r'^the body has 5,000 bytes, the limit is 12'):
         decoded('{"data": 10', size=5000, limits=Limits(size=12))
 
 

@@ -427,7 +427,7 @@ async def test_a_body_over_the_limit_is_dead_with_its_true_size() -> None:
 
     rig.give_body(b'{"name": "', size=5000)
 
-    assert rig.settlements.reason.text.startswith('the body has 5000 bytes, the limit is 10')
+    assert rig.settlements.reason.text.startswith('the body has 5,000 bytes, the limit is 10')
 
 
 async def test_headers_that_cannot_be_read_are_dead_with_the_reason() -> None:
