@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,15 @@ import click
 
 from demo.publisher import Publisher, Send
 from tools.rabbitmq_node import NodeError, RabbitmqNode, is_installed
+from wazo_busd.cli.asking import Unanswered, answer
+from wazo_busd.config import load
 from wazo_busd.demo.day import Day
 
 _HERE = Path(__file__).absolute().parent
 _RUN = _HERE.parent / '.run'
 _PAUSE_SECONDS = 0.25
-_LAST_SECONDS = 1.0
+_LOOK_SECONDS = 0.2
+_QUIET_LOOKS = 5
 _PAGE = 40
 """After how many events it says again how to stop."""
 _ALL_CONSUME = re.compile(r'\b(\d+) of \1 handlers consume')
@@ -50,7 +54,7 @@ class _Show:
 
         Args:
             send: publishes.
-            taken: waits until the daemon has taken what was published.
+            taken: waits until the daemon has handled what was published.
         """
         for number, moment in enumerate(self.day, 1):
             said = moment.publication
@@ -58,8 +62,6 @@ class _Show:
             await asyncio.sleep(self.pause_seconds)
             if number == self.events:
                 await taken()
-                # What was taken last may not be handled yet.
-                await asyncio.sleep(_LAST_SECONDS)
                 return
             if number % _PAGE == 0:
                 print(f'{"":8}  {number} events so far; Ctrl-C stops', flush=True)
@@ -84,22 +86,25 @@ def main(events: int, pause_seconds: float, seed: int) -> None:
     os.umask(0o022)
     shutil.rmtree(_RUN, ignore_errors=True)
     _RUN.mkdir()
+    # The path of a socket may not be long.
+    runtime = Path(tempfile.mkdtemp(prefix='busd-'))
     try:
-        sys.exit(_on_rabbitmq(show))
+        sys.exit(_on_rabbitmq(show, runtime / 'control.sock'))
     except NodeError as error:
         sys.exit(f'{error}\nnext: {sys.executable} -m wazo_busd demo')
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     finally:
         shutil.rmtree(_RUN, ignore_errors=True)
+        shutil.rmtree(runtime, ignore_errors=True)
 
 
-def _on_rabbitmq(show: _Show) -> int:
+def _on_rabbitmq(show: _Show, control: Path) -> int:
     print('starting a private RabbitMQ under .run, which takes about five seconds …', flush=True)
     node = RabbitmqNode(_RUN / 'rabbitmq')
     try:
         node.start()
-        config = _write_config(f'bus: {{host: {node.host}, port: {node.port}}}')
+        config = _write_config(f'bus: {{host: {node.host}, port: {node.port}}}', control)
         return asyncio.run(_beside_daemon(node, config, show))
     finally:
         # A second Ctrl-C must not leave the node behind.
@@ -125,7 +130,12 @@ async def _beside_daemon(node: RabbitmqNode, config: Path, show: _Show) -> int:
     if not ended.done():
         _say(f'wazo-busd run -c {config.relative_to(_RUN.parent)}', f'RabbitMQ on {node.host}:{node.port}')
         async with Publisher(node.host, node.port) as publisher:
-            playing = asyncio.create_task(show.play(publisher.send, publisher.taken))
+
+            async def taken() -> None:
+                await publisher.taken()
+                await _handled(config)
+
+            playing = asyncio.create_task(show.play(publisher.send, taken))
             await asyncio.wait([ended, playing], return_when=asyncio.FIRST_COMPLETED)
             if not playing.cancel() and not ended.done():
                 daemon.send_signal(signal.SIGTERM)
@@ -133,12 +143,27 @@ async def _beside_daemon(node: RabbitmqNode, config: Path, show: _Show) -> int:
     return await ended
 
 
+async def _handled(config: Path) -> None:
+    """Wait until the daemon has nothing in hand, and for a while has got nothing; or until it has ended."""
+    configuration = load(config)
+    before, quiet = -1, 0
+    while quiet < _QUIET_LOOKS:
+        try:
+            status = (await asyncio.to_thread(answer, configuration, config, '/status')).value
+        except Unanswered:
+            return
+        received = sum(each['received'] for each in status['handlers'])
+        is_quiet = received == before and not any(each['in_hand'] for each in status['handlers'])
+        before, quiet = received, quiet + 1 if is_quiet else 0
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
 def _say(command: str, bus: str) -> None:
     print(f'{command}\n{bus}; the handlers are those of demo/config.yml. Ctrl-C stops.\n')
     print(f'{"time":<8}  {"handler":<12} {"event":<38} routing key', flush=True)
 
 
-def _write_config(bus: str) -> Path:
+def _write_config(bus: str, control: Path) -> Path:
     """The demonstration's configuration, with what only this run knows in a file of its conf.d."""
     config = _RUN / 'config.yml'
     shutil.copyfile(_HERE / 'config.yml', config)
@@ -147,7 +172,7 @@ def _write_config(bus: str) -> Path:
         shutil.copyfile(plugin, _RUN / 'plugins.d' / plugin.name)
     (_RUN / 'conf.d').mkdir()
     (_RUN / 'conf.d' / 'run.yml').write_text(
-        f'state_dir: {_RUN / "state"}\nhttp: {{listen: off, socket: off}}\n{bus}\n'
+        f'state_dir: {_RUN / "state"}\nhttp: {{listen: off, socket: {control}}}\n{bus}\n'
     )
     return config
 

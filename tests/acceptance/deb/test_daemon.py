@@ -161,7 +161,7 @@ def test_a_wrong_configuration_changes_nothing_at_a_reload(host: Host) -> None:
 
 def test_after_a_kill_it_is_back_and_what_came_meanwhile_is_handled(host: Host) -> None:
     before = host.show('MainPID')
-    host.run('systemctl kill --signal=KILL wazo-busd')
+    host.run('systemctl kill --kill-whom=main --signal=KILL wazo-busd')
     emit(host, 'meanwhile')
 
     assert result(host, 'meanwhile')
