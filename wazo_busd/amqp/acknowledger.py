@@ -21,7 +21,7 @@ killed comes again."""
 
 
 class ChannelAcknowledger:
-    """Acknowledges the deliveries of one channel, gathered into one frame a turn of the loop where that can be.
+    """Acknowledges the deliveries of one channel, in one frame for one or several turns of the loop where that can be.
 
     Args:
         answers: tells the broker, on the channel that delivers.
