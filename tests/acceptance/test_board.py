@@ -12,10 +12,11 @@ from typing import Any
 
 import aiohttp
 
-from tests.acceptance.test_trackers import CALLER, _free_port
+from tests.acceptance.test_trackers import CALLER
 from tests.conftest import Broker
 from tests.support import DaemonProcess, Service, write_config
 from tests.unit.controlled import short_directory
+from tools.ports import free_ports
 from wazo_busd import sample
 from wazo_busd.codec import encode
 
@@ -43,7 +44,7 @@ async def test_a_call_is_on_the_board_and_in_the_live_view_and_who_calls_on_the_
     broker: Broker, tmp_path: Path
 ) -> None:
     with short_directory() as runtime:
-        port, path = _free_port(), runtime / 'control.sock'
+        (port,), path = free_ports(1), runtime / 'control.sock'
         http = f'{{listen: "127.0.0.1:{port}", socket: {path}}}'
         config = write_config(tmp_path, broker, 'calls: {plugin: calls}', http=http)
         with DaemonProcess(config, tmp_path) as daemon:

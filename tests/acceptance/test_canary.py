@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import socketserver
 import stat
 import tarfile
@@ -23,6 +22,7 @@ from tests.acceptance.canaries import CALLER, NUMBERS, SECRETS, MailEcho, WebEch
 from tests.conftest import Broker, new_vhost
 from tests.support import DaemonProcess, Service, eventually_sync, write_config
 from tests.unit.controlled import short_directory
+from tools.ports import free_ports
 from tools.rabbitmq_node import RabbitmqNode
 from wazo_busd.cli import main
 
@@ -96,9 +96,7 @@ class Aviary:
         self._broker = broker
         self._directory = directory
         self._runtime = runtime
-        with socket.socket() as free:
-            free.bind(('127.0.0.1', 0))
-            self._port: int = free.getsockname()[1]
+        (self._port,) = free_ports(1)
         broker.node.add_user('canary', SECRETS['bus'])
         broker.node.set_permissions(broker.vhost, 'canary', '.*', '.*', '.*')
         self._etc = directory / 'etc'

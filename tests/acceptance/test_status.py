@@ -23,6 +23,7 @@ import pytest
 from tests.conftest import Broker
 from tests.support import DaemonProcess, Service, eventually_async, eventually_sync, write_config
 from tests.unit.controlled import short_directory
+from tools.ports import free_ports
 
 NOTE = """
 from wazo_busd.api import Event, handler
@@ -75,9 +76,7 @@ class Site:
     """A daemon with a control socket and a port."""
 
     def __init__(self, broker: Broker, directory: Path, runtime: Path) -> None:
-        with socket.socket() as free:
-            free.bind(('127.0.0.1', 0))
-            self.port: int = free.getsockname()[1]
+        (self.port,) = free_ports(1)
         self.broker = broker
         self.socket = runtime / 'control.sock'
         self.notes = directory / 'notes'

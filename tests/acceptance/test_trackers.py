@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 import urllib.error
 import urllib.request
@@ -15,6 +14,7 @@ import pytest
 
 from tests.conftest import Broker
 from tests.support import DaemonProcess, Service, eventually_sync, write_config
+from tools.ports import free_ports
 from wazo_busd import sample
 from wazo_busd.codec import encode
 
@@ -38,7 +38,7 @@ class Site:
     """A daemon with a tracker, with figures, and with a handler that notes missed calls."""
 
     def __init__(self, broker: Broker, directory: Path) -> None:
-        self.port = _free_port()
+        (self.port,) = free_ports(1)
         self.notes = directory / 'notes'
         self.notes.touch()
         self._directory = directory
@@ -73,13 +73,6 @@ class Site:
 @pytest.fixture
 def site(broker: Broker, tmp_path: Path) -> Site:
     return Site(broker, tmp_path)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port: int = free.getsockname()[1]
-        return port
 
 
 async def _send(broker: Broker, name: str, leg: dict[str, Any], ago_seconds: float, **more: Any) -> None:

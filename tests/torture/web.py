@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
 import threading
 from typing import Any
 
 from aiohttp import web
+
+from tools.ports import free_ports
 
 
 class WebServer:
@@ -18,9 +19,7 @@ class WebServer:
 
     def __init__(self) -> None:
         self.posted: list[Any] = []
-        with socket.socket() as free:
-            free.bind(('127.0.0.1', 0))
-            self.port: int = free.getsockname()[1]
+        (self.port,) = free_ports(1)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name='web')
         self._runner: web.AppRunner | None = None

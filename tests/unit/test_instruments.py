@@ -15,6 +15,7 @@ import pytest
 
 from tests.unit.controlled import FakeDaemon, short_directory
 from tests.unit.rig import PATIENCE_SECONDS, log_lines, turn
+from tools.ports import free_ports
 from wazo_busd import instruments as module
 from wazo_busd.config import HttpConfig
 from wazo_busd.control import Control
@@ -23,10 +24,8 @@ from wazo_busd.instruments import Instruments
 
 
 def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port: int = free.getsockname()[1]
-        return port
+    (port,) = free_ports(1)
+    return port
 
 
 @pytest.fixture
