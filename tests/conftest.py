@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -131,6 +132,16 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     if way == 'fallback':
         monkeypatch.setenv('WAZO_BUSD_TAP', 'off')
     return way
+
+
+@pytest.fixture
+def noon(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Be where it is between twelve and one, and no clock is ever put back: no day ends while the test runs."""
+    with monkeypatch.context() as place:
+        place.setenv('TZ', f'NOON{time.gmtime().tm_hour - 12:+d}')
+        time.tzset()
+        yield
+    time.tzset()
 
 
 @pytest.fixture(autouse=True)

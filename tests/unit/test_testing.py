@@ -141,6 +141,7 @@ def test_a_known_event_has_the_headers_of_a_host_of_today() -> None:
     }
 
 
+@pytest.mark.usefixtures('noon')
 def test_a_known_event_says_when_it_was_sent_and_from_where() -> None:
     before = datetime.now().astimezone()
 

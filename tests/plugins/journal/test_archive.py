@@ -9,7 +9,7 @@ import gzip
 import json
 import os
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,12 @@ from tests.plugins.journal.book import Book, event
 from tests.unit.rig import log_lines, patiently
 
 DAY_SECONDS = 86_400.0
-TODAY = datetime.now(UTC).astimezone().date()
+
+pytestmark = pytest.mark.usefixtures('noon')
+
+
+def today() -> date:
+    return datetime.now(UTC).astimezone().date()
 
 
 def names(book: Book) -> list[str]:
@@ -53,7 +58,7 @@ async def test_a_new_day_has_a_new_file(lines: Book, rotate: str, expected: int)
         await journal.on_event(event(2))
 
     # Then yesterday's is put aside by the day that it was written on
-    yesterday = TODAY - timedelta(days=1)
+    yesterday = today() - timedelta(days=1)
     assert len(rotated(lines.path)) == expected - 1
     assert {each.day for each in rotated(lines.path)} <= {yesterday}
     assert await lines.data() == [1, 2]
@@ -93,7 +98,7 @@ async def test_rotated_files_are_compressed_and_read_all_the_same(lines: Book) -
             await journal.on_event(event([number, 'x' * 3000]))
         await archived(journal)
 
-    assert names(lines) == [f'calls-{TODAY}.1.jsonl.gz', f'calls-{TODAY}.2.jsonl.gz', 'calls.jsonl']
+    assert names(lines) == [f'calls-{today()}.1.jsonl.gz', f'calls-{today()}.2.jsonl.gz', 'calls.jsonl']
     assert [each[0] for each in await lines.data()] == [0, 1, 2]
 
 
@@ -109,14 +114,14 @@ async def test_a_compressed_file_is_what_zcat_reads(lines: Book) -> None:
 
 async def test_rotated_files_are_kept_as_long_as_keep_says(lines: Book) -> None:
     for days in (89, 90, 91):
-        day = TODAY - timedelta(days=days)
+        day = today() - timedelta(days=days)
         (lines.directory / f'calls-{day}.1.jsonl.gz').write_bytes(gzip.compress(b''))
 
     async with lines.opened(keep='90d') as journal:
         await journal._clerk.tidy()
         await archived(journal)
 
-    assert [(TODAY - each.day).days for each in rotated(lines.path)] == [90, 89]
+    assert [(today() - each.day).days for each in rotated(lines.path)] == [90, 89]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +138,7 @@ async def test_files_of_somebody_else_are_left_alone(lines: Book, name: str) -> 
 
 
 async def test_what_a_crash_left_of_compressing_is_taken_away_and_done_again(lines: Book) -> None:
-    left = lines.directory / f'calls-{TODAY}.1.jsonl'
+    left = lines.directory / f'calls-{today()}.1.jsonl'
     left.write_bytes(b'{"data": 1, "received_at": "2026"}\n')
     left.with_name(f'{left.name}.gz.part').write_bytes(b'half')
 
@@ -146,7 +151,7 @@ async def test_what_a_crash_left_of_compressing_is_taken_away_and_done_again(lin
 
 
 async def test_what_is_compressed_and_not_yet_removed_is_read_once(lines: Book) -> None:
-    left = lines.directory / f'calls-{TODAY}.1.jsonl'
+    left = lines.directory / f'calls-{today()}.1.jsonl'
     left.write_bytes(b'{"data": 1, "received_at": "2026"}\n')
     left.with_name(f'{left.name}.gz').write_bytes(gzip.compress(left.read_bytes()))
 
@@ -154,9 +159,9 @@ async def test_what_is_compressed_and_not_yet_removed_is_read_once(lines: Book) 
 
 
 async def test_what_is_compressed_while_it_is_read_is_read(lines: Book, monkeypatch: pytest.MonkeyPatch) -> None:
-    packed = lines.directory / f'calls-{TODAY}.1.jsonl.gz'
+    packed = lines.directory / f'calls-{today()}.1.jsonl.gz'
     packed.write_bytes(gzip.compress(b'{"data": 1, "received_at": "2026"}\n'))
-    before = [Rotated(TODAY, 1, packed.with_suffix(''))]
+    before = [Rotated(today(), 1, packed.with_suffix(''))]
 
     monkeypatch.setattr('plugins.journal.reading.rotated', lambda _: before)
 
@@ -167,7 +172,7 @@ async def test_a_file_that_is_rotated_while_it_is_read_is_read_once(lines: Book)
     await lines.write(event(1))
     found = aiter(Journal.read(lines.options, 'calls', lines.directory))
     selected = [(await anext(found))['data']]
-    lines.path.rename(lines.directory / f'calls-{TODAY}.1.jsonl')
+    lines.path.rename(lines.directory / f'calls-{today()}.1.jsonl')
     lines.path.write_bytes(b'{"data": 2, "received_at": "2026"}\n')
 
     selected += [record['data'] async for record in found]
@@ -188,7 +193,7 @@ async def test_where_a_sandbox_forbids_priorities_files_are_compressed_all_the_s
             await journal.on_event(event([number, 'x' * 3000]))
         await archived(journal)
 
-    assert names(lines) == [f'calls-{TODAY}.1.jsonl.gz', 'calls.jsonl']
+    assert names(lines) == [f'calls-{today()}.1.jsonl.gz', 'calls.jsonl']
 
 
 async def test_a_full_disk_leaves_rotated_files_as_they_are(

@@ -90,6 +90,7 @@ def test_the_body_of_today_is_the_headers_and_the_data() -> None:
     assert [each.name for each, made in sent if made.body != {**made.headers, 'data': example(each)}] == []
 
 
+@pytest.mark.usefixtures('noon')
 def test_the_time_is_that_of_the_publication() -> None:
     before = datetime.now()  # noqa: DTZ005 — without a zone, as services send it
     said = datetime.fromisoformat(made('call_created').headers['timestamp'])

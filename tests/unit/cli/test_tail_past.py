@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ from wazo_busd.codec import Limits
 @pytest.fixture
 def ear(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hearsay:
     ear = Hearsay()
-    monkeypatch.setattr(sys.modules['wazo_busd.cli.tail_session'], 'Ear', ear)
+    monkeypatch.setattr('wazo_busd.cli.tail_session.Ear', ear)
     monkeypatch.setattr('wazo_busd.cli.tail_session._JOURNAL_SECONDS', 0.0)
     path = tmp_path / 'history.jsonl'
     shell.config.write_text(
@@ -117,6 +116,7 @@ def test_enough_is_enough(shell: Shell, ear: Hearsay, tmp_path: Path) -> None:
     assert numbers(shell('tail', '--since', '1h', '-n', '2', '-o', 'json', '-c', str(shell.config))) == ['1', '2']
 
 
+@pytest.mark.usefixtures('noon')
 def test_the_day_of_what_is_not_of_today_is_told(shell: Shell, ear: Hearsay, tmp_path: Path) -> None:
     keep(tmp_path, call(1), ago_seconds=3 * 86_400.0)
     day = datetime.fromtimestamp(time.time() - 3 * 86_400.0).astimezone().date()
