@@ -9,7 +9,6 @@ import json
 import math
 import re
 import struct
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -51,7 +50,7 @@ HEAD: dict[str, Any] = {'recording': 1, 'host': 'pbx.example.org', 'since': '202
 @pytest.fixture
 def ear(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Hearsay:
     ear = Hearsay()
-    monkeypatch.setattr(sys.modules['wazo_busd.cli.tail_session'], 'Ear', ear)
+    monkeypatch.setattr('wazo_busd.cli.tail_session.Ear', ear)
     shell.config.write_text('bus: {host: rabbit.example.org}\n')
     return ear
 

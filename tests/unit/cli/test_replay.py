@@ -9,7 +9,6 @@ import json
 import os
 import re
 import socket
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -78,7 +77,7 @@ class Broker:
 @pytest.fixture
 def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     broker = Broker()
-    monkeypatch.setattr(sys.modules['wazo_busd.cli.replay_bus'], 'Playback', broker)
+    monkeypatch.setattr('wazo_busd.cli.replay_bus.Playback', broker)
     return broker
 
 
