@@ -55,7 +55,7 @@ async def _cancelled(link: Link, turns: int) -> bool:
     for _ in range(turns):
         await asyncio.sleep(0)
     task.cancel()
-    ended, _ = await asyncio.wait([task], timeout=1.0)
+    ended, _ = await asyncio.wait([task], timeout=20.0)
     task.cancel()
     return bool(ended)
 

@@ -543,14 +543,23 @@ async def test_a_handler_rests_only_after_five_outages_in_a_row(outages: list[bo
     assert (watched.states == [OPEN]) is ('ooooo' in row)
 
 
-async def test_one_that_is_open_knows_when_it_tries_again() -> None:
+async def test_one_that_is_open_knows_when_it_tries_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given one that rests, of whose rest a moment is over
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr('random.uniform', lambda least, most: most)
+    monkeypatch.setattr(loop, 'time', lambda: 1000.0)
     watched = Watched()
     before = watched.breaker.probe_in_seconds
     watched.fail(5)
+    monkeypatch.setattr(loop, 'time', lambda: 1000.25)
+
+    # When it is asked, and then works
     waits = watched.breaker.probe_in_seconds
     watched.breaker.worked()
+    monkeypatch.undo()
 
-    assert (before, 0.5 < (waits or 0.0) <= 1.0, watched.breaker.probe_in_seconds) == (None, True, None)
+    # Then it says how long the rest still is
+    assert (before, waits, watched.breaker.probe_in_seconds) == (None, 0.75, None)
 
 
 async def test_one_that_is_probing_waits_for_no_time(monkeypatch: pytest.MonkeyPatch) -> None:

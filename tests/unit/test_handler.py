@@ -351,7 +351,7 @@ async def test_a_plain_start_or_stop_does_not_hold_the_loop(name: str) -> None:
     released = threading.Event()
 
     def wait(self: Noting) -> None:
-        self.happened.append(released.wait(1))
+        self.happened.append(released.wait(20))
 
     class Bell(Noting): ...
 

@@ -391,12 +391,15 @@ async def test_of_a_suspect_beside_which_others_run_again_that_is_recorded(
 
 
 @pytest.mark.usefixtures('no_grace')
-async def test_what_was_given_up_is_not_recorded_any_more_and_its_end_takes_no_record_away(tmp_path: Path) -> None:
-    # Given a call that was given up, and another one that runs
+async def test_what_was_given_up_is_not_recorded_any_more_and_its_end_takes_no_record_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a call that was given up, and another one that runs and is not
     bench = await Bench.of(Suspects(tmp_path), timeout='10ms')
     deaf, plug = Plug(is_deaf=True), Plug(is_deaf=True)
     first = bench.begin(work_of(deaf))
     await given_up(bench)
+    monkeypatch.setattr(deadlines, '_GRACE_SECONDS', 3600.0)
     other = work_of(plug, body=b'{"a": 1}')
     second = bench.begin(other)
     await patiently(plug.begun.wait())

@@ -198,7 +198,9 @@ async def test_a_question_that_fails_is_asked_again(error: BaseException) -> Non
         assert (bench.running.done(), bench.line.dropped) == (False, False)
 
 
-async def test_a_question_that_fails_at_once_is_not_asked_again_at_once() -> None:
+async def test_a_question_that_fails_at_once_is_not_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('wazo_busd.amqp.probe._SLICE_SECONDS', 3600.0)
+
     async def fail(line: Line) -> None:
         raise RuntimeError('the connection is closed')
 

@@ -105,8 +105,9 @@ def test_outside_of_a_schedule_is_explained_too() -> None:
     assert one.explain(event(arrived=MONDAY)) == ('schedule: office is open at mon 2026-11-23 10:00',)
 
 
-def test_the_age_is_explained() -> None:
-    (found,) = condition(expires_after_seconds=20.0).explain(event(arrived=time.time() - 3_600))
+def test_the_age_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('wazo_busd.conditions.condition.time.time', lambda: MONDAY + 3_600)
+    (found,) = condition(expires_after_seconds=20.0).explain(event(arrived=MONDAY))
 
     assert found == 'expires_after: it is 3600 s old, and 20 s is the limit'
 
