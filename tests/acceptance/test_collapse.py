@@ -88,9 +88,12 @@ def number_told(config: Path, name: str) -> int:
 
 def test_a_burst_is_handled_once_and_has_all_events(broker: Broker, tmp_path: Path) -> None:
     config = configured(broker, tmp_path)
+    # Its queues are there, so that all of it waits when the time begins.
     with DaemonProcess(config, tmp_path) as daemon:
         daemon.wait_consuming()
-        publish(broker, range(EVENTS))
+        daemon.stop()
+    publish(broker, range(EVENTS))
+    with DaemonProcess(config, tmp_path) as daemon:
         eventually_sync(lambda: all(told(config, name) for name in NAMES))
         daemon.stop()
 
@@ -99,7 +102,7 @@ def test_a_burst_is_handled_once_and_has_all_events(broker: Broker, tmp_path: Pa
 
 
 def test_what_is_gathered_when_the_daemon_stops_is_handled_after_the_next_start(broker: Broker, tmp_path: Path) -> None:
-    config = configured(broker, tmp_path)
+    config = configured(broker, tmp_path, seconds=3600.0)
     files = [config.parent / 'state' / 'gathered' / f'{name}.open' for name in NAMES]
     with DaemonProcess(config, tmp_path) as daemon:
         daemon.wait_consuming()
@@ -107,6 +110,7 @@ def test_what_is_gathered_when_the_daemon_stops_is_handled_after_the_next_start(
         eventually_sync(lambda: all(each.exists() and len(each.read_bytes().splitlines()) == EVENTS for each in files))
         daemon.stop()
     before = [told(config, name) for name in NAMES]
+    configured(broker, tmp_path, seconds=1.0)
     with DaemonProcess(config, tmp_path):
         eventually_sync(lambda: all(told(config, name) for name in NAMES))
 

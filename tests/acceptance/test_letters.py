@@ -47,9 +47,12 @@ async def test_a_digest_and_a_burst_have_all_events(broker: Broker, tmp_path: Pa
     async with MailServer() as mails, WebServer() as server:
         handlers = HANDLERS.format(mail=mails.port, web=server.port)
         config = write_config(tmp_path / 'etc', broker, handlers)
+        # Its queues are there, so that all of it waits when the time begins.
         with DaemonProcess(config, tmp_path) as daemon:
             await asyncio.to_thread(daemon.wait_consuming)
-            await asyncio.to_thread(publish, broker, 5)
+            await asyncio.to_thread(daemon.stop)
+        await asyncio.to_thread(publish, broker, 5)
+        with DaemonProcess(config, tmp_path) as daemon:
             await eventually(lambda: bool(mails.handed) and bool(server.sent))
             await asyncio.to_thread(daemon.stop)
 

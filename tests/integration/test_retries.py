@@ -29,6 +29,9 @@ from wazo_busd.outcome import Outcome
 SHORT = 0.1
 """A delay that a test can wait for."""
 
+WHILE = 3.0
+"""A delay that leaves time to do something before it is over, on a busy machine too."""
+
 
 async def send(service: Service, *numbers: int, key: str = 'calls.missed') -> None:
     for number in numbers:
@@ -226,7 +229,7 @@ async def orphaned(station: Station, service: Service, calls: Collected) -> None
 
 
 async def test_what_a_handler_failed_on_that_is_gone_is_kept(station: Station, service: Service) -> None:
-    calls = await station.attach('calls', 'calls.#', delays_seconds=[1.0])
+    calls = await station.attach('calls', 'calls.#', delays_seconds=[WHILE])
     await orphaned(station, service, calls)
 
     async def is_there() -> bool:
@@ -238,8 +241,8 @@ async def test_what_a_handler_failed_on_that_is_gone_is_kept(station: Station, s
 
 
 async def test_what_a_handler_failed_on_that_is_gone_holds_up_nobody_else(station: Station, service: Service) -> None:
-    calls = await station.attach('calls', 'calls.#', delays_seconds=[1.0])
-    faxes = await station.attach('faxes', 'faxes.#', delays_seconds=[1.0])
+    calls = await station.attach('calls', 'calls.#', delays_seconds=[WHILE])
+    faxes = await station.attach('faxes', 'faxes.#', delays_seconds=[WHILE])
     await orphaned(station, service, calls)
     await send(service, 2, key='faxes.failed')
     retry((await faxes.count(1))[0])
@@ -345,13 +348,13 @@ async def test_a_delay_queue_that_is_deleted_is_made_again(
 async def test_a_handler_queue_that_is_deleted_under_load_gets_what_waits_for_another_try(
     station: Station, service: Service
 ) -> None:
-    calls = await station.attach('calls', 'calls.#', delays_seconds=[1.0])
+    calls = await station.attach('calls', 'calls.#', delays_seconds=[WHILE])
     await send(service, *range(20))
     for each in await calls.count(20):
         retry(each)
 
     async def all_wait() -> bool:
-        return await service.depth('wazo-busd.retry.1s') == 20
+        return await service.depth('wazo-busd.retry.3s') == 20
 
     await eventually_async(all_wait)
     await service.channel.queue_delete('wazo-busd.calls')

@@ -276,10 +276,23 @@ def is_alive(pid: int) -> bool:
         return False
 
 
-async def test_a_timeout_ends_all_that_it_has_started_even_what_ignores_it(tmp_path: Path) -> None:
-    script = 'trap "" TERM; (trap "" TERM; sleep 1000) & echo $! > child; echo $$ > parent; sleep 1000'
+async def run_too_long(state_dir: Path, script: str) -> Outcome | None:
+    """Let the handler run a script until that has made a file `up`, and then let its time be over."""
+    options = {'argv': ['/bin/sh', '-c', script]}
+    handler = make_handler(Exec, options=options, timeout='15m', retry={'in_place': 0})
+    await handler.start(make_context(options=handler.options, state_dir=state_dir))
+    rig = Rig(handler)
+    delivery = rig.give({})
+    await eventually((state_dir / 'up').exists)
+    rig.expire()
+    await rig.all_settled()
+    return delivery.settled
 
-    assert await run(tmp_path, script, timeout='500ms') == [Outcome.RETRY]
+
+async def test_a_timeout_ends_all_that_it_has_started_even_what_ignores_it(tmp_path: Path) -> None:
+    script = 'trap "" TERM; (trap "" TERM; sleep 1000) & echo $! > child; echo $$ > parent; touch up; sleep 1000'
+
+    assert await run_too_long(tmp_path, script) is Outcome.RETRY
     pids = [int((tmp_path / name).read_text()) for name in ('child', 'parent')]
     await eventually(lambda: not any(map(is_alive, pids)))
 
@@ -312,9 +325,9 @@ def running_in(directory: Path) -> list[str]:
 
 
 async def test_one_that_is_asked_to_end_may_tidy_up(tmp_path: Path) -> None:
-    script = 'trap "echo tidy > end; exit 1" TERM; sleep 1000 & wait'
+    script = 'trap "echo tidy > end; exit 1" TERM; sleep 1000 & touch up; wait'
 
-    assert await run(tmp_path, script, timeout='500ms') == [Outcome.RETRY]
+    assert await run_too_long(tmp_path, script) is Outcome.RETRY
     assert (tmp_path / 'end').read_text() == 'tidy\n'
 
 

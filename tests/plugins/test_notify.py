@@ -16,6 +16,7 @@ from plugins.notify.options import Options
 from plugins.notify.service import Service
 from tests.plugins.chat import at_once, texts, url_of
 from tests.plugins.webserver import Sent, WebServer
+from tests.unit.rig import Rig, make_context, make_handler
 from wazo_busd.event import Event
 from wazo_busd.language import Destination
 from wazo_busd.testing import Outcome, Outcomes, deliver, make_event
@@ -137,12 +138,20 @@ async def test_a_service_that_cannot_be_reached_is_tried_again(server: WebServer
 
 async def test_a_service_that_hangs_blocks_nothing_else_and_its_event_is_given_back(server: WebServer) -> None:
     server.hold = asyncio.Event()
+    options = {'to': f'json://127.0.0.1:{server.port}/', 'text': 'Missed call'}
+    handler = make_handler(Notify, options=options, timeout='15m', retry={'in_place': 0})
+    await handler.start(make_context(options=handler.options))
+    rig = Rig(handler)
+    delivery = rig.give({'call_id': '1'})
 
     # The server, which answers in the same loop, has got the request: so the loop was free.
-    outcomes = await send(server, handler={'timeout': '200ms'})
+    await server.count(1)
+    rig.expire()
+    await rig.all_settled()
 
     server.hold.set()
-    assert (outcomes, len(server.sent)) == ([Outcome.RETRY], 1)
+    await handler.stop()
+    assert (delivery.settled, len(server.sent)) == (Outcome.RETRY, 1)
 
 
 async def test_who_has_a_message_does_not_get_it_again_for_the_sake_of_others(server: WebServer) -> None:

@@ -193,6 +193,12 @@ class Rig:
                 self._limits_said.clear()
                 await self._limits_said.wait()
 
+    def expire(self) -> None:
+        """Let the time of every call that runs be over."""
+        deadlines = self.dispatcher._tries._deadlines
+        deadlines._seconds = 0.0
+        deadlines._look()
+
     @property
     def rests(self) -> int:
         """How often the dispatcher has said that what the handler needs is out."""

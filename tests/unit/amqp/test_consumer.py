@@ -901,8 +901,8 @@ async def test_an_event_that_was_held_for_too_long_is_told_on_the_next_channel(
         assert (on, ack.delivery_tag) == (channel, 1)
 
 
-@pytest.mark.usefixtures('impatience')
-async def test_a_channel_that_holds_nothing_is_kept(tmp_path: Path) -> None:
+async def test_a_channel_that_holds_nothing_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr('wazo_busd.amqp.consumer._LOOK_SECONDS', 0.001)
     async with attached(tmp_path) as bench:
         channel = await bench.consuming()
         bench.session.deliver(channel, 1, b'{}')
@@ -910,6 +910,8 @@ async def test_a_channel_that_holds_nothing_is_kept(tmp_path: Path) -> None:
         bench.came[0].settle(Outcome.DONE)
         await bench.session.heard(Basic.Ack)
         before = len(bench.session.frames(Channel.Open))
+        # Everything is held for too long from now on.
+        monkeypatch.setattr('wazo_busd.amqp.consumer._HELD_SECONDS', 0.0)
         await turn(200)
 
         assert len(bench.session.frames(Channel.Open)) == before
