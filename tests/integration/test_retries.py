@@ -503,21 +503,30 @@ async def test_in_a_memory_alarm_events_are_consumed_while_copies_wait(
         else:
             each.settle(Outcome.DONE)
 
-    await eventually(lambda: unacknowledged(mortal_broker) == 5)
+    await until_unacknowledged(broker, 5)
     waiting = len(calls.deliveries)
     mortal_broker.node.evaluate('vm_memory_monitor:set_vm_memory_high_watermark(0.6)')
     came = await calls.count(45)
     for each in came[40:]:
         each.settle(Outcome.DONE)
-    await eventually(lambda: unacknowledged(mortal_broker) == 0)
+    await until_unacknowledged(broker, 0)
 
     assert (waiting, sorted(each['data'] for each in calls.bodies[40:])) == (40, [0, 8, 16, 24, 32])
 
 
 def unacknowledged(broker: Broker) -> int:
     """How many events of the handler's queue are given out and not acknowledged."""
-    for line in broker.node.ctl('list_queues', '-p', broker.vhost, 'name', 'messages_unacknowledged').splitlines():
-        name, _, count = line.partition('\t')
-        if name == 'wazo-busd.calls':
-            return int(count)
-    return -1
+    name = f'rabbit_misc:r(<<"{broker.vhost}">>, queue, <<"wazo-busd.calls">>)'
+    found = broker.node.evaluate(
+        f'rabbit_amqqueue:info(element(2, rabbit_amqqueue:lookup({name})), [messages_unacknowledged])'
+    )
+    return int(found.removeprefix('[{messages_unacknowledged, ').removesuffix('}]'))
+
+
+async def until_unacknowledged(broker: Broker, number: int) -> None:
+    """Wait until so many are. The loop goes on meanwhile: what is to be acknowledged is."""
+
+    async def are() -> bool:
+        return await asyncio.to_thread(unacknowledged, broker) == number
+
+    await eventually_async(are)
