@@ -147,6 +147,9 @@ class Claims:
             entries: those that were sorted out last.
             now: the time, in Unix seconds.
         """
+        if self._commits and now < self._commits[-1][0]:
+            # The clock was put back. They were committed before now, whatever it said then.
+            self._commits = deque((min(at, now), rows) for at, rows in self._commits)
         rows = [entry.id for entry in entries if entry.claim is None and not entry.redelivered]
         if rows:
             self._commits.append((now, rows))

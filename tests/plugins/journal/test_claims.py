@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from plugins.journal.claims import Claims, Tail, Written
+from plugins.journal.claims import OPEN_SECONDS, Claims, Tail, Written
 from plugins.journal.entry import Entry
 from tests.examples import examples
 
@@ -106,6 +106,24 @@ def test_a_row_is_open_until_an_event_has_come_for_the_first_time_two_seconds_la
     rows(claims, entry('y', received_at=NOW + 2.0))
 
     assert (still, rows(claims, again())) == (0, 1)
+
+
+def test_a_row_is_open_no_longer_than_that_after_the_clock_was_put_back() -> None:
+    claims = Claims()
+    rows(claims, first())
+    back = NOW - 3600.0
+    rows(claims, entry('another', received_at=back), now=back)
+    rows(claims, entry('one more', received_at=back + OPEN_SECONDS), now=back + OPEN_SECONDS)
+
+    assert rows(claims, again()) == 1
+
+
+def test_a_row_is_open_just_after_the_clock_was_put_back() -> None:
+    claims = Claims()
+    rows(claims, first())
+    rows(claims, entry('another', received_at=NOW - 3600.0), now=NOW - 3600.0)
+
+    assert rows(claims, again()) == 0
 
 
 def test_what_comes_again_proves_nothing_about_what_was_acknowledged() -> None:
