@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from itertools import islice
 
 from wazo_busd.api import Retry, Stop
 
@@ -79,9 +80,11 @@ class Batches:
         try:
             await self._send(together([each.request for each in members]))
         except Stop as error:
-            # One dead letter says it all; the others wait in the queue.
-            members[0].tell(error)
-            for each in members[1:]:
+            # One dead letter says it all; the others wait in the queue. Whose time is over hears nothing any more.
+            waiting = (each for each in members if not each.answered.done())
+            for each in islice(waiting, 1):
+                each.tell(error)
+            for each in waiting:
                 each.tell(Retry(error.reason))
         except Rejected as error:
             if error.is_about_body and len(members) > 1:

@@ -19,7 +19,7 @@ from plugins.webhook.options import Batch
 from plugins.webhook.request import Request, together
 from tests.plugins.webserver import Sent, WebServer
 from tests.unit.rig import patiently, turn
-from wazo_busd.errors import Retry
+from wazo_busd.errors import Retry, Stop
 from wazo_busd.outcome import Outcome
 from wazo_busd.testing import Outcomes, deliver, make_event
 
@@ -219,6 +219,27 @@ async def test_each_event_gets_an_error_of_its_own() -> None:
     assert isinstance(first, Retry)
     assert isinstance(second, Retry)
     assert (first is second, first.after, second.after) == (False, 7.0, 7.0)
+    await batches.close()
+
+
+async def test_somebody_who_still_waits_is_told_that_the_server_is_gone() -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def stop(request: Request) -> None:
+        asked.set()
+        await gone.wait()
+        raise Stop('410 Gone')
+
+    batches = Batches(Batch(size=3), stop, most=8)
+    waiting = [asyncio.create_task(batches.send(request(each))) for each in 'abc']
+    await patiently(asked.wait())
+    waiting[0].cancel()
+    await turn()
+    gone.set()
+
+    results = await patiently(asyncio.gather(*waiting, return_exceptions=True))
+
+    assert [type(each) for each in results] == [asyncio.CancelledError, Stop, Retry]
     await batches.close()
 
 
