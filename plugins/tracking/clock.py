@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _GRACE_SECONDS = 1.0
 """So long an event may be on its way: what is due is done after those that happened before it have come."""
@@ -19,7 +20,7 @@ class Clock:
     """Tells a tracker what time it is.
 
     A queue may be full of old events, after a restart or a lost connection: what they say is no news of now, and that
-    none comes is none either as long as nobody consumes.
+    none comes is none either as long as nobody consumes, or as others wait behind one that is in hand.
 
     Args:
         consuming_seconds: tells for how long the queue has been consumed without interruption.
@@ -30,6 +31,7 @@ class Clock:
         """The latest time that it was, in Unix seconds."""
         self._consuming_seconds = consuming_seconds
         self._heard_at = time.monotonic()
+        self._in_hand = 0
 
     def hear(self, at: float) -> None:
         """An event has come that happened at so many Unix seconds."""
@@ -37,13 +39,28 @@ class Clock:
         if at > self.time:
             self.time = at
 
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Let no time pass while an event is in hand for long; then those that wait behind it come."""
+        self._in_hand += 1
+        try:
+            yield
+        finally:
+            self._in_hand -= 1
+            self._heard_at = time.monotonic()
+
     def was_ahead(self, received_at: float) -> bool:
-        """Whether the wall clock has been put back: an event came at a time that is long over."""
-        return received_at < self.time - _BACK_SECONDS
+        """Whether the wall clock has been put back: an event came at a time that is long over, and it is so again.
+
+        Args:
+            received_at: when the event came, in Unix seconds. It may have waited here since.
+        """
+        over = self.time - _BACK_SECONDS
+        return received_at < over and time.time() < over
 
     def now(self) -> float:
         """What time it is, in Unix seconds."""
-        quiet = min(time.monotonic() - self._heard_at, self._consuming_seconds())
+        quiet = 0.0 if self._in_hand else min(time.monotonic() - self._heard_at, self._consuming_seconds())
         wall = time.time() - _GRACE_SECONDS
         return max(self.time, wall if quiet >= QUIET_SECONDS else min(wall, self.time + quiet))
 

@@ -78,8 +78,41 @@ def test_it_never_is_earlier_than_it_was(quiet: Quiet) -> None:
     assert quiet.clock.now() == before
 
 
+def test_while_an_event_is_in_hand_time_stands_still(quiet: Quiet) -> None:
+    quiet.clock.hear(at := quiet.wall - 2.0)
+    with quiet.clock.stopped():
+        quiet.wait(HOUR_SECONDS)
+
+        assert quiet.clock.now() == at
+
+
+def test_what_has_waited_behind_an_event_in_hand_is_given_time_to_come(quiet: Quiet) -> None:
+    quiet.clock.hear(at := quiet.wall - 2.0)
+    with quiet.clock.stopped():
+        quiet.wait(HOUR_SECONDS)
+    quiet.wait(1.0)
+
+    assert quiet.clock.now() == pytest.approx(at + 1.0)
+
+
 @pytest.mark.parametrize(('back_seconds', 'was_ahead'), [(0.0, False), (9.0, False), (11.0, True)])
 def test_a_wall_clock_that_was_ahead_is_noticed(quiet: Quiet, back_seconds: float, was_ahead: bool) -> None:
     quiet.clock.hear(quiet.wall)
+    quiet.wall -= back_seconds
 
-    assert quiet.clock.was_ahead(quiet.wall - back_seconds) is was_ahead
+    assert quiet.clock.was_ahead(quiet.wall) is was_ahead
+
+
+def test_an_event_that_was_left_waiting_is_no_sign_of_a_clock_that_was_ahead(quiet: Quiet) -> None:
+    quiet.clock.hear(came_at := quiet.wall)
+    quiet.wait(HOUR_SECONDS)
+    quiet.clock.time = quiet.clock.now()
+
+    assert not quiet.clock.was_ahead(came_at)
+
+
+def test_an_event_of_before_a_clock_was_put_back_is_no_sign_of_it(quiet: Quiet) -> None:
+    quiet.clock.hear(came_at := quiet.wall)
+    quiet.wall -= HOUR_SECONDS
+
+    assert not quiet.clock.was_ahead(came_at)

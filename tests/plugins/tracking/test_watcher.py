@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -68,15 +69,22 @@ class Hub:
 
     def __init__(self, path: Path) -> None:
         self.is_out = False
+        self.is_stuck = False
         self.poison: Any = None
         self.told: list[tuple[str, Any]] = []
         self.facts: list[Fact] = []
         self.refused = asyncio.Event()
         self._changed = asyncio.Event()
+        self._loose = asyncio.Event()
         self._path = path
+
+    def loosen(self) -> None:
+        self._loose.set()
 
     async def emit(self, name: str, data: Any, routing_key: str | None, cause: Work | Fact | None) -> None:
         await asyncio.sleep(0)
+        if self.is_stuck:
+            await self._loose.wait()
         if data == self.poison:
             raise TypeError('no broker could carry it')
         if self.is_out:
@@ -270,6 +278,28 @@ async def test_when_the_wall_clock_was_ahead_the_tracker_begins_anew_and_says_so
 
     # Then the tracker knows nothing of before
     assert (hub.told, len(log_lines(log, 'clock_was_ahead'))) == ([rung(1), rung(1)], 1)
+
+
+async def test_while_what_follows_cannot_be_published_what_waits_behind_it_is_no_silence(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a broker that neither takes nor refuses what follows from an event, for longer than a bell can be silent
+    async with hub.watcher() as watcher:
+        hub.is_stuck = True
+        first, second = ring(1), ring(2)
+        taking = asyncio.create_task(watcher.take(first))
+        await turn()
+        later = time.time() + 6 * SILENCE_SECONDS
+        monkeypatch.setattr(clock, 'time', SimpleNamespace(time=lambda: later, monotonic=lambda: later))
+        watcher._on_time()
+
+        # When it takes that, and the event that has waited behind it comes
+        hub.loosen()
+        await taking
+        await watcher.take(second)
+
+    # Then nothing was made of the time between
+    assert hub.told == [rung(1), rung(2)]
 
 
 # ---- time
