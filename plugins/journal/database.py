@@ -27,8 +27,10 @@ _MOST_RUNS = 1000
 _LOG_LIMIT = 67_108_864
 _INSERT = f'INSERT INTO events ({", ".join(COLUMNS)}) VALUES ({", ".join("?" * len(COLUMNS))})'  # noqa: S608
 _REMOVE = """
-    DELETE FROM events WHERE seq IN (SELECT seq FROM events ORDER BY seq LIMIT ?) AND written_at < ?
+    DELETE FROM events
+    WHERE seq IN (SELECT seq FROM events WHERE written_at <= ? ORDER BY seq LIMIT ?) AND written_at < ?
 """
+"""Behind rows of a clock that was ahead can be old ones."""
 
 
 class Database:
@@ -88,7 +90,7 @@ class Database:
         """
         connection = self._opened()
         with _transaction(connection):
-            return connection.execute(_REMOVE, (_STEP, before)).rowcount == _STEP
+            return connection.execute(_REMOVE, (moment(time.time()), _STEP, before)).rowcount == _STEP
 
     def close(self) -> None:
         """Close it."""

@@ -144,12 +144,16 @@ class Session:
         """
         status = await self._connection.execute(
             """
-            WITH oldest AS (SELECT seq, written_at FROM events WHERE handler = $1 ORDER BY seq LIMIT $2)
+            WITH oldest AS (
+                -- Behind rows of a clock that was ahead can be old ones.
+                SELECT seq, written_at FROM events WHERE handler = $1 AND written_at <= $4 ORDER BY seq LIMIT $2
+            )
             DELETE FROM events USING oldest WHERE events.seq = oldest.seq AND oldest.written_at < $3
             """,
             self._handler,
             _STEP,
             before,
+            datetime.now(UTC),
         )
         return bool(status == f'DELETE {_STEP}')
 

@@ -90,6 +90,19 @@ async def test_rows_are_kept_as_long_as_keep_says(postgresql: Book) -> None:
     assert await postgresql.data() == ['new']
 
 
+async def test_rows_of_a_clock_that_was_ahead_keep_no_old_ones(postgresql: Book) -> None:
+    await postgresql.write(*(event(f'ahead {number}') for number in range(600)))
+    await ask(postgresql, "UPDATE events SET written_at = written_at + interval '10 years'")
+    await postgresql.write(event('old'))
+    await ask(postgresql, "UPDATE events SET written_at = now() - interval '91 days' WHERE written_at < now()")
+    await postgresql.write(event('new'))
+
+    async with postgresql.opened(keep='90d') as journal:
+        await journal._clerk.tidy()
+
+    assert (await postgresql.data())[-2:] == ['ahead 599', 'new']
+
+
 # ---- several handlers
 
 

@@ -112,6 +112,22 @@ async def test_rows_are_kept_as_long_as_keep_says(sqlite: Book) -> None:
     assert await sqlite.data() == ['new']
 
 
+async def test_rows_of_a_clock_that_was_ahead_keep_no_old_ones(sqlite: Book) -> None:
+    # Given many rows that seem to be of another year, an old one behind them, and a new one
+    await sqlite.write(*(event(f'ahead {number}') for number in range(600)))
+    _age(sqlite.path, -3650)
+    await sqlite.write(event('old'))
+    _age(sqlite.path, 91, after=600)
+    await sqlite.write(event('new'))
+
+    # When the journal is tidied
+    async with sqlite.opened(keep='90d') as journal:
+        await journal._clerk.tidy()
+
+    # Then the old one is gone
+    assert (await sqlite.data())[-2:] == ['ahead 599', 'new']
+
+
 async def test_rows_are_kept_for_ever_unless_said(sqlite: Book) -> None:
     await sqlite.write(event('old'))
     _age(sqlite.path, 5000)
@@ -135,10 +151,10 @@ async def test_many_old_rows_go_in_steps_between_which_events_are_written(sqlite
     assert await sqlite.data() == ['new']
 
 
-def _age(path: Path, days: float) -> None:
+def _age(path: Path, days: float, *, after: int = 0) -> None:
     then = time.strftime('%Y-%m-%dT%H:%M:%S.000000+00:00', time.gmtime(time.time() - days * DAY_SECONDS))
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute('UPDATE events SET written_at = ?', (then,))
+        connection.execute('UPDATE events SET written_at = ? WHERE seq > ?', (then, after))
 
 
 # ---- a full disk
