@@ -47,6 +47,9 @@ class Conversation:
         queue: the queue that its caller was in last; `''` for none.
         in_queue: whether they still are.
         left_queue_at: when they left it last.
+        joined_queue_at: when they entered it last; `None` where that was not told before they left it.
+        rejoined_queue_at: when they entered it while they were in it, so that it is still to be told that they left it.
+        likely_agents: the calls that were taken for those of the queue when it was told first that they left it.
         reasons: why users missed it, as the host says.
         told: what was told of it already.
         missed_from: the name, number and user of the caller, as the host says of a missed call.
@@ -73,6 +76,9 @@ class Conversation:
     queue: str = ''
     in_queue: bool = False
     left_queue_at: float | None = None
+    joined_queue_at: float | None = None
+    rejoined_queue_at: float | None = None
+    likely_agents: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
     missed_from: list[str] = field(default_factory=list)
@@ -220,6 +226,7 @@ class Conversation:
                 self.note(getattr(self, name), each)
         self.queue, self.in_queue = self.queue or other.queue, self.in_queue or other.in_queue
         self.left_queue_at = self.left_queue_at or other.left_queue_at
+        self.joined_queue_at = self.joined_queue_at or other.joined_queue_at
         self.reasons = dict([*other.reasons.items(), *self.reasons.items()][:_MOST_NOTES])
         self.missed_from = self.missed_from or other.missed_from
         self.missed_extension = self.missed_extension or other.missed_extension
@@ -253,7 +260,7 @@ class Conversation:
 
 _NAMES = tuple(each.name for each in fields(Conversation))
 _values_of = attrgetter(*_NAMES)
-_LISTS = ('others', 'relocations', 'transfers', 'told', 'missed_from')
+_LISTS = ('others', 'relocations', 'transfers', 'told', 'missed_from', 'likely_agents')
 
 
 def _place(leg: Leg) -> tuple[float, str]:

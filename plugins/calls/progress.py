@@ -123,19 +123,23 @@ class Progress:
 
     def queue(self, one: Conversation, name: str, *, is_in: bool, at: float) -> None:
         """The caller of a conversation has entered a queue, or left it."""
-        if name.startswith(_GROUP):
+        if name.startswith(_GROUP) or self._is_told_late(one, name, is_in=is_in, at=at):
             return
         is_lost = not is_in and not one.in_queue and one.queue != name
+        if is_in or not one.in_queue:
+            one.joined_queue_at = at if is_in else None
         one.queue, one.in_queue, one.left_queue_at = name, is_in, None if is_in else at
+        one.likely_agents = []
         # The event of Asterisk and that of the call come by two services; the later one can be first.
         for leg in one.callees:
             if is_in:
                 leg.by_queue = leg.by_queue or leg.created_at >= at - _LATE_SECONDS
             elif leg.created_at >= at - _SENT_ON_SECONDS and not leg.is_over:
                 leg.by_queue = False
-            elif is_lost:
+            elif is_lost and not leg.by_queue and leg.created_at < at:
                 # That they entered it was not told: whose telephone rang before can be an agent.
-                leg.by_queue = leg.by_queue or leg.created_at < at
+                leg.by_queue = True
+                one.likely_agents.append(leg.call_id)
 
     def missed(self, one: Conversation, data: Mapping[str, Any]) -> None:
         """The host says that a user has missed a call."""
@@ -146,6 +150,32 @@ class Progress:
             said = [text_in(data, 'caller_id_name'), text_in(data, 'caller_id_number'), id_in(data, 'caller_user_uuid')]
             one.missed_from = said if any(said) else []
         one.missed_extension = one.missed_extension or text_in(data, 'dialed_extension')
+
+    def _is_told_late(self, one: Conversation, name: str, *, is_in: bool, at: float) -> bool:
+        """Whether an event of a queue is about what was before that which is known.
+
+        What happens in one moment Asterisk's service tells in the opposite order, and anything can come once more.
+        """
+        if one.queue != name:
+            # Who has entered another queue has left this one.
+            return not is_in and one.in_queue
+        left_at, joined_at, rejoined_at = one.left_queue_at, one.joined_queue_at, one.rejoined_queue_at
+        if one.in_queue and is_in:
+            if joined_at is not None and at > joined_at:
+                one.rejoined_queue_at = at
+            return False
+        one.rejoined_queue_at = None
+        if one.in_queue:
+            return rejoined_at is not None and at <= rejoined_at + _LATE_SECONDS
+        if left_at is None or at <= left_at:
+            return left_at is not None
+        if not is_in or joined_at is not None or at > left_at + _LATE_SECONDS:
+            return False
+        # They were in it for no time, and nobody's telephone has rung for that.
+        for call_id in one.likely_agents:
+            if (leg := one.legs.get(call_id)) is not None:
+                leg.by_queue = False
+        return True
 
     def _rise(self, leg: Leg, name: str, data: Mapping[str, Any], at: float) -> None:
         """A leg is answered from now on, if an event says so."""

@@ -29,7 +29,7 @@ class QueueJoins:
         """
         if is_in:
             self._shelf.put(key, queue, at)
-        else:
+        elif self._shelf.get(key) == queue:
             self._shelf.pop(key)
 
     def take(self, key: str) -> str:
