@@ -147,9 +147,13 @@ class CallsTracker(Tracker):
         call_id = id_in(data, 'call_id')
         one = self._open.get(f'{origin} {call_id}')
         leg = None if one is None else one.legs.get(call_id)
-        if one is not None and leg is not None and not leg.is_over:
-            self._open.see(one, at)
-            self._progress.hold(one, leg, event.name == 'call_held', at)
+        if one is None or leg is None or leg.is_over:
+            return []
+        is_held = event.name == 'call_held'
+        self._open.see(one, at)
+        # The end of an earlier hold, told once more, is not that of this one.
+        if is_held or leg.held_at is None or at >= leg.held_at:
+            self._progress.hold(one, leg, is_held, at)
         return []
 
     def _link(self, event: Event, data: Mapping[str, Any], origin: str, at: float) -> Found:

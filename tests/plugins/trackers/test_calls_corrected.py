@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The wazo-busd Authors
-"""What `calls` makes of hosts that say at first what they correct later: where a call came from, and who called."""
+"""What `calls` makes of hosts that say at first what they correct later, and of what is told once more."""
 
 from __future__ import annotations
 
@@ -93,3 +93,19 @@ def test_a_channel_in_state_ring_is_that_of_a_caller_whatever_else_is_said() -> 
     events.append(caller.says('call_ended', 52, reason_code=16, is_caller=False))
 
     assert [each['caller_id_number'] for each in follows(events, 'missed')] == [OUTSIDE]
+
+
+# ---- holds
+
+
+def test_the_end_of_an_earlier_hold_that_is_told_once_more_ends_no_later_one() -> None:
+    # Given two holds
+    events = told([Course(0, OUTSIDE, ('1001',), by=0, holds=(5.0, 130.0))], 'now')
+    ends = [each for each in events if each.name == 'call_resumed']
+    second = [number for number, each in enumerate(events) if each.name == 'call_held'][1]
+
+    # When the end of the first one comes again during the second
+    (record,) = follows([*events[: second + 2], ends[0], *events[second + 2 :]], 'record')
+
+    # Then both took as long as they did
+    assert record['hold_seconds'] == 135.0
