@@ -49,6 +49,8 @@ class Conversation:
         left_queue_at: when they left it last.
         joined_queue_at: when they entered it last; `None` where that was not told before they left it.
         rejoined_queue_at: when they entered it while they were in it, so that it is still to be told that they left it.
+        early_leave: the queue that they have left, as was told while they were in another one; `''` for none.
+        early_leave_at: when that was.
         likely_agents: the calls that were taken for those of the queue when it was told first that they left it.
         reasons: why users missed it, as the host says.
         told: what was told of it already.
@@ -78,6 +80,8 @@ class Conversation:
     left_queue_at: float | None = None
     joined_queue_at: float | None = None
     rejoined_queue_at: float | None = None
+    early_leave: str = ''
+    early_leave_at: float = 0.0
     likely_agents: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
     told: list[str] = field(default_factory=list)
@@ -224,9 +228,9 @@ class Conversation:
         for name in ('relocations', 'transfers', 'told'):
             for each in getattr(other, name):
                 self.note(getattr(self, name), each)
-        self.queue, self.in_queue = self.queue or other.queue, self.in_queue or other.in_queue
-        self.left_queue_at = self.left_queue_at or other.left_queue_at
-        self.joined_queue_at = self.joined_queue_at or other.joined_queue_at
+        if other.queue and (other.in_queue or not self.queue) and not self.in_queue:
+            self.queue, self.in_queue = other.queue, other.in_queue
+            self.left_queue_at, self.joined_queue_at = other.left_queue_at, other.joined_queue_at
         self.reasons = dict([*other.reasons.items(), *self.reasons.items()][:_MOST_NOTES])
         self.missed_from = self.missed_from or other.missed_from
         self.missed_extension = self.missed_extension or other.missed_extension

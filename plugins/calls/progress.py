@@ -157,8 +157,7 @@ class Progress:
         What happens in one moment Asterisk's service tells in the opposite order, and anything can come once more.
         """
         if one.queue != name:
-            # Who has entered another queue has left this one.
-            return not is_in and one.in_queue
+            return one.in_queue and self._is_beside(one, name, is_in=is_in, at=at)
         left_at, joined_at, rejoined_at = one.left_queue_at, one.joined_queue_at, one.rejoined_queue_at
         if one.in_queue and is_in:
             if joined_at is not None and at > joined_at:
@@ -175,6 +174,16 @@ class Progress:
         for call_id in one.likely_agents:
             if (leg := one.legs.get(call_id)) is not None:
                 leg.by_queue = False
+        return True
+
+    def _is_beside(self, one: Conversation, name: str, *, is_in: bool, at: float) -> bool:
+        """Whether an event of another queue than the one that the caller is in leaves them in that."""
+        if is_in:
+            # They were in the other one for no time.
+            was_told, one.early_leave = one.early_leave, ''
+            return was_told == name and at <= one.early_leave_at + _LATE_SECONDS
+        # Who has entered a queue has left all others.
+        one.early_leave, one.early_leave_at = name, at
         return True
 
     def _rise(self, leg: Leg, name: str, data: Mapping[str, Any], at: float) -> None:

@@ -54,6 +54,19 @@ def test_who_goes_from_one_queue_to_another_is_in_the_other() -> None:
     assert told(*events) == ([], 'abandoned', 'sales')
 
 
+def test_who_was_in_another_queue_for_no_time_is_missed_by_the_user_whose_telephone_rings_then() -> None:
+    moment = [of_queue(LEAVE, 20, 'sales'), of_queue(JOIN, 20.001, 'sales'), of_queue(LEAVE, 20.002)]
+    events = [BEGIN, of_queue(JOIN, 0.5), *rung('1001', 1, 19.9), *moment, *rung('1002', 21, 59)]
+
+    assert told(*events)[:2] == (['Name 1002'], 'no-answer')
+
+
+def test_who_was_in_another_queue_for_no_time_before_is_in_the_later_one() -> None:
+    moment = [of_queue(JOIN, 1), of_queue(LEAVE, 1.001, 'sales'), of_queue(JOIN, 1.002, 'sales')]
+
+    assert told(BEGIN, *moment, *rung('1001', 2, 60)) == ([], 'abandoned', 'support')
+
+
 def test_who_comes_back_to_a_queue_at_once_is_in_it() -> None:
     first, second = rung('1001', 1, 19.9), rung('1002', 21, 60)
     events = [BEGIN, of_queue(JOIN, 0.5), *first, of_queue(JOIN, 20), of_queue(LEAVE, 20.001), *second]
@@ -90,3 +103,18 @@ def test_who_goes_from_one_queue_to_another_before_their_call_is_told_of_is_in_t
     events = [of_queue(JOIN, 0.1), of_queue(JOIN, 0.2, 'sales'), of_queue(LEAVE, 0.201), BEGIN, *rung('1001', 1.5, 60)]
 
     assert told(*events) == ([], 'abandoned', 'sales')
+
+
+def test_who_is_joined_to_somebody_in_a_queue_is_in_that_queue() -> None:
+    # Given somebody who has left a queue, and a colleague who calls another one to hand them over to
+    colleague = Leg('now', '4', '1003', '', '3001', True, '4', 'internal')
+    transfer = {'id': 'a', 'transferred_call': '1', 'initiator_call': '3', 'recipient_call': '4', 'flow': 'attended'}
+    events = [BEGIN, of_queue(JOIN, 0.5), of_queue(LEAVE, 10), colleague.says('call_created', 20)]
+    events += [event(JOIN, {'Queue': 'sales', 'Uniqueid': '4'}, 20.1, 'now')]
+
+    # When they are handed over, and leave that queue
+    events += [event('transfer_completed', transfer, 30, 'now'), colleague.says('call_ended', 30, reason_code=16)]
+    events += [event(LEAVE, {'Queue': 'sales', 'Uniqueid': '4'}, 40, 'now'), *rung('1001', 41, 59)]
+
+    # Then they are missed by the user whose telephone rings then
+    assert told(*events) == (['Name 1001'], 'no-answer', 'sales')
