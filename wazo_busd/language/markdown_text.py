@@ -16,15 +16,17 @@ _PUNCTUATION = re.compile(r'[!-/:-@\[-`{-~]')
 _ESCAPES = {'&': '&amp;', '<': '&lt;', '>': '&gt;', '@': '\\@\u200b', '`': "'"}
 """What a backslash does not help against everywhere: entities of Slack, mentions, and what ends a span of code."""
 
-_NUMBERS_A_LIST = re.compile(r'(?:^|\n)[ \t>*+-]*(?:\d+\\?[.)][ \t]+)*\d+\Z')
+_NUMBERS_A_LIST = re.compile(r'[ \t>*+-]*(?:\d+\\?[.)][ \t]+)*\d+\Z')
 """What a point or a bracket behind it makes the number of: `{{ data.number }}. Call` is no list."""
-
-_IN_LINK = re.compile(r'(?:\]\([^)]*|https?://\S*)$')
 
 
 def is_in_link(before: str) -> bool:
     """Whether what comes behind a text is a part of a URL."""
-    return _IN_LINK.search(before) is not None
+    # Looked for from the end: an expression would go over all of a long text for each value.
+    if before.rfind('](') > before.rfind(')'):
+        return True
+    word = '' if not before or before[-1].isspace() else before.rsplit(None, 1)[-1]
+    return 'https://' in word or 'http://' in word
 
 
 class MarkdownWriter(Writer):
@@ -38,7 +40,8 @@ class MarkdownWriter(Writer):
 
     def literal(self, text: str) -> str:
         """The text as it is, but for what would make a list of a value before it."""
-        written = f'\\{text}' if text.startswith(('.', ')')) and _NUMBERS_A_LIST.search(self._before) else text
+        is_list = text.startswith(('.', ')')) and _NUMBERS_A_LIST.match(self._before.rpartition('\n')[2])
+        written = f'\\{text}' if is_list else text
         self._before += written
         return written
 

@@ -430,3 +430,17 @@ def test_at_the_beginning_of_a_line_nothing_seen_stands_before_it() -> None:
 
 def test_in_a_link_of_a_dialect_it_is_percent_encoded() -> None:
     assert rendered('[a](https://h/{{ data.x }})', {'x': 'a_b)'}, DIALECT) == '[a](https://h/a_b%29)'
+
+
+@pytest.mark.parametrize('destination', [MARKDOWN, DIALECT])
+@pytest.mark.parametrize(
+    'before', ['https://h/calls\n', 'https://h/calls ', '[a](https://h/calls)\n', 'https://h/1\n\n']
+)
+def test_a_value_behind_the_end_of_a_url_is_no_part_of_it(destination: Destination, before: str) -> None:
+    assert rendered(f'{before}{{{{ data.x }}}}', {'x': 'Alice B'}, destination).removeprefix(before).endswith('Alice B')
+
+
+@pytest.mark.parametrize('destination', [MARKDOWN, DIALECT])
+@pytest.mark.parametrize('before', ['https://h/', 'see http://h/a?b=', '[a](', '[a]( https://h/', '[a](https://h/\n'])
+def test_a_value_in_a_url_is_percent_encoded(destination: Destination, before: str) -> None:
+    assert rendered(f'{before}{{{{ data.x }}}}', {'x': 'Alice B'}, destination) == f'{before}Alice%20B'
