@@ -65,11 +65,13 @@ class BusStatus:
         connected: whether events can come and go.
         summary: one line for a person: connected to what, or what is waited for.
         consumers: the handlers' queues, by handler name.
+        cannot_publish: why nothing can be published although it is connected, and the cure; `''` where it can.
     """
 
     connected: bool
     summary: str
     consumers: Mapping[str, ConsumerStatus]
+    cannot_publish: str = ''
 
 
 @dataclass(frozen=True, slots=True)

@@ -132,7 +132,9 @@ class Daemon:
         broken = {name: (plugins.get(name, ''), why) for name, why in self._broken.items()}
         leaving = {post.handler.name: post for post in self._leaving if post.handler.name in self._wanted}
         handlers = handlers_of(bus, {**leaving, **self._posts}, broken, self._rates)
-        return DaemonStatus(self._since, bus.connected, bus.summary, handlers, self._stopping.is_set())
+        return DaemonStatus(
+            self._since, bus.connected, bus.summary, handlers, self._stopping.is_set(), bus.cannot_publish
+        )
 
     def pausable(self) -> Collection[str]:
         """See `wazo_busd.control.Controlled.pausable`."""

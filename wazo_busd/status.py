@@ -130,6 +130,7 @@ class DaemonStatus:
         summary: connected to what, or what is waited for.
         handlers: the enabled handlers, by name.
         is_stopping: whether it has been told to stop.
+        cannot_publish: why nothing can be published although it is connected, and the cure; `''` where it can.
     """
 
     since: float
@@ -137,6 +138,7 @@ class DaemonStatus:
     summary: str
     handlers: tuple[HandlerStatus, ...]
     is_stopping: bool = False
+    cannot_publish: str = ''
 
     def reasons(self, *, in_full: bool) -> list[str]:
         """Why it is not ready; none if it is.
@@ -169,6 +171,7 @@ class DaemonStatus:
             'since': round(self.since, 3),
             'connected': self.connected,
             'summary': self.summary,
+            'cannot_publish': self.cannot_publish,
             'ready': not reasons,
             'reasons': reasons,
             'handlers': [each.plain(in_full=in_full) for each in self.handlers],

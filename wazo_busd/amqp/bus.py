@@ -62,6 +62,8 @@ class AmqpBus:
         self._publisher = Publisher(config, 'wazo-busd: publishing')
         self._consumers: dict[str, Consumer] = {}
         self._link: Link | None = None
+        self._connected_since = 0.0
+        """Since when there is the connection, on the monotonic clock."""
         self._summary = 'not connected yet'
         self._upkeep = Upkeep(self._consumers, declarer=self._declarer, ledger=self._ledger, on_gap=on_gap)
         self._quorum_known = False
@@ -170,6 +172,8 @@ class AmqpBus:
             connected,
             self._summary,
             {name: each.status if connected else _cut_off(each.status) for name, each in self._consumers.items()},
+            # One that was just lost with the other is told of by the summary, and has a moment to come back with it.
+            self._publisher.obstacle(self._connected_since) if connected else '',
         )
 
     async def _once(self, backoff: Backoff) -> BusError | None:
@@ -219,7 +223,7 @@ class AmqpBus:
 
     async def _live(self, link: Link, backoff: Backoff) -> None:
         """Consume over a connection until it is lost or we close."""
-        began = time.monotonic()
+        self._connected_since = time.monotonic()
         self._link = link
         self._tell(True, self._connected_to(link))
         async with probed(link):
@@ -242,7 +246,7 @@ class AmqpBus:
             self._connected_until = time.time()
         if not self._closing.is_set():
             log.warning('connection_lost', broker=link.address, reason=lost.result() if not lost.cancelled() else '')
-        if time.monotonic() - began >= _STEADY_SECONDS:
+        if time.monotonic() - self._connected_since >= _STEADY_SECONDS:
             backoff.reset()
 
     async def _learn_queue_types(self) -> None:

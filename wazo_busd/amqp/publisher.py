@@ -58,6 +58,8 @@ class Publisher:
         self._name = name
         self.link: Link | None = None
         """The connection, while there is one."""
+        self._failure: tuple[float, BusError] | None = None
+        """When it could not connect last, on the monotonic clock, and why; `None` once it could."""
         self._channel: AbstractChannel | None = None
         self._ready = asyncio.Event()
         self._unconfirmed = 0
@@ -71,9 +73,10 @@ class Publisher:
             except BusError as error:
                 # The consuming connection tells the operator the same.
                 log.debug('publisher_not_connected', error=error.text)
+                self._failure = time.monotonic(), error
                 await backoff.wait(error)
                 continue
-            self.link = link
+            self.link, self._failure = link, None
             try:
                 await self._serve(link, backoff)
             finally:
@@ -82,6 +85,22 @@ class Publisher:
                 self._channel = None
                 await link.close()
             await backoff.wait(None)
+
+    def obstacle(self, since: float) -> str:
+        """Why nothing can be published, and the cure; `''` where it can, as far as is known.
+
+        A broker in an alarm says so only to those that have something to publish.
+
+        Args:
+            since: what has failed before then is not told, on the monotonic clock.
+        """
+        if self._failure is not None and self._failure[0] > since:
+            return str(self._failure[1])
+        if self.link is None or not self.link.transport.cutter.is_blocked:
+            return ''
+        reason = self.link.transport.cutter.block_reason
+        why = f', as it is {reason}' if reason else ''
+        return f'{self.link.address} takes nothing that is published{why}; rabbitmqctl list_alarms'
 
     async def publish(self, exchange: str, routing_key: str, body: bytes, properties: Basic.Properties) -> int:
         """Publish and wait for the broker's confirmation; over a lost connection, again on the next one.

@@ -71,6 +71,9 @@ def lines(found: Mapping[str, Any], path: Path = DEFAULT_CONFIG, *, colour: bool
     since = time.strftime('%Y-%m-%d %H:%M:%S', time.localtime(found['since']))
     yield escape(f'wazo-busd {found["version"]}, since {since}')
     yield escape(found['summary'] if found['connected'] else f'not connected: {with_config(found["summary"], path)}')
+    # A daemon of before an upgrade does not say it.
+    if found.get('cannot_publish'):
+        yield escape(f'cannot publish: {with_config(found["cannot_publish"], path)}')
     yield ''
     handlers = found['handlers']
     rows = [_COLUMNS, *(_row(each) for each in handlers)]
@@ -139,13 +142,16 @@ def duration(seconds: float | None, sign: str = '') -> str:
 
 
 def _is_amiss(found: Mapping[str, Any]) -> bool:
-    return not found['ready'] or any(each['state'] == 'resting' for each in found['handlers'])
+    return not found['ready'] or bool(found.get('cannot_publish')) or any(each['state'] == 'resting' for each in found['handlers'])
 
 
 def _end(found: Mapping[str, Any]) -> str:
     """The last line: what is amiss, and the next command."""
     if not found['connected']:
         return f'not connected. next: {_cure(found["summary"]) or _LOG}'
+    if found.get('cannot_publish'):
+        waits = 'retries, dead letters and derived events wait'
+        return f'cannot publish: {waits}. next: {_cure(found["cannot_publish"]) or _LOG}'
     for state, following in _NEXT.items():
         affected = [each for each in found['handlers'] if each['state'] == state]
         if affected:

@@ -66,6 +66,10 @@ def judge(told: Told) -> Iterator[Finding]:
     if not status['connected']:
         text, _, cure = str(status['summary']).partition('; ')
         found.append(problem(CHECK, f'it is not connected: {text}', cure or _LOG))
+    if status.get('cannot_publish'):
+        text, _, cure = str(status['cannot_publish']).partition('; ')
+        what = 'it cannot publish, so retries, dead letters and derived events wait'
+        found.append(problem(CHECK, f'{what}: {text}', cure or _LOG))
     for each in status['handlers']:
         found += _of_handler(each)
     if status['version'] != __version__:

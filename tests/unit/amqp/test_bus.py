@@ -149,6 +149,69 @@ async def test_a_bus_that_is_connected_says_to_whom(tmp_path: Path) -> None:
         assert bench.bus.status().summary == f'connected to 127.0.0.1:{bench.broker.port}'
 
 
+async def test_a_bus_that_can_publish_says_of_no_obstacle(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
+        await (await bench.session(PUBLISHING)).heard(Confirm.Select)
+        await bench.until(lambda: bench.bus.status().connected)
+
+        assert bench.bus.status().cannot_publish == ''
+
+
+async def test_a_bus_whose_broker_is_in_alarm_says_so_with_what_to_type_until_it_is_over(tmp_path: Path) -> None:
+    async with running(tmp_path) as bench:
+        await bench.until(lambda: bench.bus.status().connected)
+        session = await bench.session(PUBLISHING)
+        await session.heard(Confirm.Select)
+        said = []
+        for frame in (Connection.Blocked('low on memory'), Connection.Unblocked()):
+            session.send(0, frame)
+            before = bench.bus.status().cannot_publish
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                while bench.bus.status().cannot_publish == before:  # noqa: ASYNC110 — nobody is told of an alarm
+                    await asyncio.sleep(0)
+            said.append(bench.bus.status().cannot_publish)
+
+        where = f'127.0.0.1:{bench.broker.port}'
+        assert said == [f'{where} takes nothing that is published, as it is low on memory; rabbitmqctl list_alarms', '']
+
+
+async def test_a_bus_that_consumes_and_cannot_connect_to_publish_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = asyncio.Event()
+
+    async def refusing(config: BusConfig, name: str) -> Any:
+        await bench.until(lambda: bench.bus.status().connected)
+        refused.set()
+        raise BusError('it refuses', 'do that')
+
+    monkeypatch.setattr('wazo_busd.amqp.publisher.connect', refusing)
+    async with running(tmp_path) as bench:
+        await refused.wait()
+        await turn()
+
+        assert bench.bus.status().cannot_publish == 'it refuses; do that'
+
+
+async def test_a_bus_that_is_connected_anew_says_nothing_of_what_kept_it_from_publishing_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = asyncio.Event()
+
+    async def refusing(config: BusConfig, name: str) -> Any:
+        if began.is_set():
+            await asyncio.Event().wait()
+        began.set()
+        raise BusError('it refuses', 'do that')
+
+    monkeypatch.setattr('wazo_busd.amqp.publisher.connect', refusing)
+    async with running(tmp_path) as bench:
+        await began.wait()
+        await bench.until(lambda: bench.bus.status().connected)
+
+        assert bench.bus.status().cannot_publish == ''
+
+
 async def test_what_a_bus_says_agrees_with_itself_at_every_moment(tmp_path: Path) -> None:
     async with running(tmp_path) as bench:
         bench.attach()

@@ -168,6 +168,24 @@ def test_without_a_connection_the_cure_is_the_next_command(shell: Shell, daemon:
     assert (code, said.splitlines()[-1]) == (1, 'not connected. next: systemctl status rabbitmq-server')
 
 
+def test_a_daemon_that_cannot_publish_is_a_problem_with_the_cure_at_the_end(shell: Shell, daemon: FakeDaemon) -> None:
+    daemon.said = daemon_status(cannot_publish='it takes nothing, as it is low on \x1bmemory; rabbitmqctl list_alarms')
+    code, said, _ = run(shell, 'status')
+    lines = said.splitlines()
+
+    assert (code, lines[2], lines[-1]) == (
+        1,
+        r'cannot publish: it takes nothing, as it is low on \x1bmemory; rabbitmqctl list_alarms',
+        'cannot publish: retries, dead letters and derived events wait. next: rabbitmqctl list_alarms',
+    )
+
+
+def test_a_daemon_of_an_older_version_says_nothing_of_publishing(shell: Shell, daemon: FakeDaemon) -> None:
+    old = {key: value for key, value in daemon.said.plain(in_full=True).items() if key != 'cannot_publish'}
+
+    assert 'publish' not in '\n'.join(lines(old, colour=False))
+
+
 def test_dead_letters_are_shown_and_no_problem_of_the_daemon(shell: Shell, daemon: FakeDaemon) -> None:
     counts = Counts(received=5, last_error='ValueError')
     counts.outcomes[Outcome.DEAD] = 2

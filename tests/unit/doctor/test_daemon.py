@@ -55,6 +55,16 @@ def test_handlers_that_only_wait_for_the_broker_are_not_named() -> None:
     ]
 
 
+def test_one_that_cannot_publish_is_a_problem_with_the_cure() -> None:
+    found = only(judge(told(daemon_status(cannot_publish='it takes nothing; rabbitmqctl list_alarms'))))
+
+    assert (found.severity, found.text, found.cure) == (
+        PROBLEM,
+        'it cannot publish, so retries, dead letters and derived events wait: it takes nothing',
+        'rabbitmqctl list_alarms',
+    )
+
+
 def test_one_that_was_not_restarted_after_an_upgrade_is_a_warning() -> None:
     assert severities(judge(told(daemon_status(), version='0.0.1'))) == [WARNING]
 
