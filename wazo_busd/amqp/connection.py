@@ -155,7 +155,10 @@ async def connect(config: BusConfig, name: str) -> Link:
             return Link(await _open(config, host, port, transport, tls, name), transport, address)
         except Exception as error:  # noqa: BLE001 — whatever it is, it is explained to the operator
             transport.abort()
-            failures.append(_explained(error, config, address, transport.cutter.close_reason))
+            if isinstance(error, TimeoutError) and transport.is_used:
+                failures.append(_silent(address))
+            else:
+                failures.append(_explained(error, config, address, transport.cutter.close_reason))
     answered = [failure for failure in failures if not isinstance(failure, Unreachable)]
     raise (answered or failures)[-1]
 
@@ -293,6 +296,12 @@ def _explained(error: Exception, config: BusConfig, address: str, closed: tuple[
     return BusError(
         f'{address} ended the connection: {str(error) or type(error).__name__}', 'journalctl -u rabbitmq-server -n 50'
     )
+
+
+def _silent(address: str) -> Unreachable:
+    """That a broker hangs: the kernel takes connections for it."""
+    text = f'{address} takes the connection, and does not answer within {_TIMEOUT_SECONDS:g} s'
+    return Unreachable(text, 'rabbitmq-diagnostics ping -t 10')
 
 
 def _closed(closed: tuple[int, str], config: BusConfig, address: str) -> BusError:
