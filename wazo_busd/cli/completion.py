@@ -120,6 +120,10 @@ class _Fish(_Quick, FishComplete):
 
 class _Zsh(_Quick, ZshComplete):
     name = 'zsh'
+    # What click asks for is true only while zsh loads the file: the next Tab of a session would complete nothing.
+    source_template = ZshComplete.source_template.replace(
+        '$zsh_eval_context[-1] == loadautofunc', f'$funcstack[1] == _{PROGRAM}'
+    )
 
 
 SHELLS = {each.name: each for each in (_Bash, _Fish, _Zsh)}

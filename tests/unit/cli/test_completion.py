@@ -37,6 +37,12 @@ def test_each_shell_gets_code_that_asks_for_its_form(shell: Shell, name: str) ->
     assert f'{VARIABLE}={name}_complete' in shell('completion', name).stdout
 
 
+def test_in_zsh_a_function_that_is_loaded_already_completes_too(shell: Shell) -> None:
+    code = shell('completion', 'zsh').stdout
+
+    assert ('loadautofunc' in code, '[[ $funcstack[1] == _wazo-busd ]]' in code) == (False, True)
+
+
 def test_a_shell_that_is_not_known_is_told_which_are(shell: Shell) -> None:
     done = shell('completion', 'ksh')
     assert (done.exit_code, "'bash', 'fish', 'zsh'" in done.stderr) == (2, True)
