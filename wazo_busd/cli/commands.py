@@ -4,8 +4,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
+import os
+import sys
 from collections.abc import Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -67,8 +72,38 @@ class Commands(MutableMapping[str, click.Command]):
         return len({**_MODULES, **self._added})
 
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What the system says where nothing more can be written; that nobody reads any more is click's affair."""
+
+
+def _open_what_is_closed() -> None:
+    """Of a stream that the shell has closed Python makes None, on which every command would fail in its own way."""
+    for name, mode in (('stdin', 'r'), ('stdout', 'w'), ('stderr', 'w')):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 — for as long as the process lives
+
+
 class Group(click.Group):
     """The group of the commands, which completes their names without importing them."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run what was typed; if what it prints cannot be written, say so and end.
+
+        Args:
+            args: as of click.
+            kwargs: as of click.
+        """
+        _open_what_is_closed()
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            # What a command writes elsewhere has a name, and is the command's own.
+            if error.errno not in FULL or error.filename is not None:
+                raise
+            from wazo_busd.cli.options import failure
+
+            click.echo(failure(f'standard output cannot be written: {error.strerror}', 'df -h'), err=True)
+            sys.exit(1)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """The names and options that begin so.

@@ -16,10 +16,11 @@ from typing import Any
 
 import click
 
+from wazo_busd.cli.commands import FULL
 from wazo_busd.cli.completion import handler_names
 from wazo_busd.cli.journal_form import FIELDS, cells, csv_line, json_line
 from wazo_busd.cli.journal_source import PLUGIN, Advice, fail, moment_of, name_of, records_of, told_of
-from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, print_problems
+from wazo_busd.cli.options import config_option, misconfigured
 from wazo_busd.config import load
 from wazo_busd.loader import Loader
 
@@ -80,6 +81,9 @@ def export(
         # Whoever reads has enough, as `head` has.
         raise
     except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            # Not what is read, but where it goes.
+            raise
         fail(*told_of(error))
 
 
@@ -104,6 +108,5 @@ def _of_file(file: Path, selection: Mapping[str, Any]) -> AsyncIterator[Mapping[
 def _of_handler(path: Path, name: str | None, selection: Mapping[str, Any]) -> AsyncIterator[Mapping[str, Any]]:
     configuration = load(path)
     if configuration.problems:
-        print_problems(configuration.problems)
-        sys.exit(EXIT_CONFIGURATION)
+        misconfigured(configuration.problems)
     return records_of(configuration, name or name_of(configuration, _ADVICE), selection, _ADVICE)

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,3 +72,24 @@ def _groups(group: click.Group, above: tuple[str, ...]) -> Iterator[tuple[tuple[
     for name, each in group.commands.items():
         if isinstance(each, click.Group):
             yield from _groups(each, (*above, name))
+
+
+def test_what_cannot_be_printed_is_told_with_what_to_type() -> None:
+    with Path('/dev/full').open('w') as full:
+        done = subprocess.run(
+            [sys.executable, '-m', 'wazo_busd', 'completion', 'bash'], stdout=full, stderr=subprocess.PIPE, text=True
+        )
+
+    said = 'error: standard output cannot be written: No space left on device. next: df -h\n'
+    assert (done.returncode, done.stderr) == (1, said)
+
+
+@pytest.mark.parametrize('name', ['stdin', 'stdout', 'stderr'])
+def test_commands_find_every_stream_open(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    # As Python has it where the shell has closed it.
+    monkeypatch.setattr(sys, name, None)
+    with pytest.raises(SystemExit):
+        main(['--version'])
+
+    with getattr(sys, name) as stream:
+        assert not stream.closed
