@@ -96,7 +96,7 @@ class Control:
     def _paused(self, name: str, *, is_paused: bool) -> Page:
         known = self._daemon.pausable()
         if name not in known:
-            hint = near(name, known) or 'wazo-busd status lists them'
+            hint = near(name, known)
             return json_page({'error': f'no handler that runs is called {name!r}', 'hint': hint}, 404)
         self._daemon.pause(name, is_paused=is_paused)
         return json_page({'handler': name, 'paused': is_paused})

@@ -100,7 +100,7 @@ def test_those_of_a_handler_that_is_gone_are_shown_and_dropped_and_not_sent_back
         1,
         'error: fussy has no queue that its events could be sent back to.',
     )
-    assert (dropped.exit_code, site.run('dead', 'list').stdout) == (0, 'no dead letters\n')
+    assert (dropped.exit_code, site.run('dead', 'list').stdout.partition('.')[0]) == (0, 'no dead letters')
 
 
 def test_of_a_body_over_the_limit_the_beginning_and_the_size_are_kept_and_it_is_not_sent_back(site: Site) -> None:
@@ -127,7 +127,8 @@ def test_what_somebody_else_put_among_them_is_shown_not_sent_back_and_dropped(si
         1,
         'error: 1 dead letter cannot be sent back: it is no event of the daemon',
     )
-    assert (dropped.stdout, site.run('dead', 'list').stdout) == ('1 dead letter dropped\n', 'no dead letters\n')
+    left = site.run('dead', 'list').stdout.partition('.')[0]
+    assert (dropped.stdout, left) == ('1 dead letter dropped\n', 'no dead letters')
 
 
 def test_a_user_without_rights_is_told_the_command_that_gives_them(site: Site) -> None:

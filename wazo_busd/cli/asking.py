@@ -20,6 +20,7 @@ import click
 from wazo_busd.cli.options import DEFAULT_CONFIG, EXIT_CONFIGURATION, command, failure, print_problems
 from wazo_busd.config import Configuration, load
 from wazo_busd.errors import BusError
+from wazo_busd.text import escape
 
 EXIT_AWAY = 3
 """The exit code where the daemon does not run, or cannot be reached."""
@@ -87,7 +88,8 @@ def ask(
     except Unanswered as error:
         if error.runs is False and configuration.problems:
             print_problems(configuration.problems)
-            click.echo(f'the daemon does not run. next: {command("check", config)}', err=True)
+            # Where else it may listen cannot be known from files that are wrong.
+            click.echo(escape(f'{error.text}. next: {command("check", config)}'), err=True)
             sys.exit(EXIT_CONFIGURATION)
         click.echo(failure(error.text, error.cure), err=True)
         sys.exit(EXIT_AWAY)
@@ -144,6 +146,9 @@ def _exchange(
         group = _group(path)
         text = f'you may not open {path}: it is for the group {group}'
         cure = f'sudo usermod -aG {shlex.quote(group)} {shlex.quote(getpass.getuser())}, then log in again'
+        if group == 'root':
+            # Nobody is to join that for a look.
+            cure = f'the same as root: sudo {command("status", config)}'
         raise Unanswered(text, cure, runs=None) from None
     except (OSError, http.client.HTTPException) as error:
         reason = 'within 10 s' if isinstance(error, TimeoutError) else f'to the end: {type(error).__name__}'

@@ -16,15 +16,7 @@ import click
 from wazo_busd.amqp import ORPHANS, DeadLetter, DeadLetters, Ledger
 from wazo_busd.cli.completion import handler_names
 from wazo_busd.cli.dead_selection import Selection, in_full, line_of, plain, without_numbers, without_secrets
-from wazo_busd.cli.options import (
-    EXIT_CONFIGURATION,
-    config_option,
-    failure,
-    output_option,
-    plural,
-    print_problems,
-    typed,
-)
+from wazo_busd.cli.options import config_option, failure, misconfigured, output_option, plural, typed
 from wazo_busd.config import Config, Configuration, load
 from wazo_busd.errors import BusError
 from wazo_busd.redaction import Redaction
@@ -80,7 +72,8 @@ def list_command(handler: str | None, error: str | None, bodies: bool, path: Pat
         click.echo(json.dumps([plain(each, body=bodies) for each in letters], indent=2, ensure_ascii=False))
         return
     if not letters:
-        click.echo('no dead letters' + selection.words())
+        following = typed('wazo-busd dead list' if selection.words() else 'wazo-busd status')
+        click.echo(escape(f'no dead letters{selection.words()}. next: {following}'))
         return
     groups: dict[tuple[str, str, str], list[DeadLetter]] = {}
     for letter in letters:
@@ -256,8 +249,7 @@ def _config(path: Path) -> Config:
 def _configuration(path: Path) -> Configuration:
     configuration = load(path)
     if configuration.problems:
-        print_problems(configuration.problems)
-        sys.exit(EXIT_CONFIGURATION)
+        misconfigured(configuration.problems)
     return configuration
 
 

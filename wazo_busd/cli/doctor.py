@@ -22,6 +22,7 @@ from wazo_busd.cli.options import (
     as_json,
     command,
     config_option,
+    has_colour,
     next_command,
     output_option,
     plural,
@@ -71,7 +72,7 @@ def doctor(path: Path, output: str, span: str, bundle: Path | None) -> None:
     if output == 'json':
         click.echo(as_json(_plain(examined, bundle)))
     else:
-        for line in lines(examined.findings, path, colour=sys.stdout.isatty() and not os.environ.get('NO_COLOR')):
+        for line in lines(examined.findings, path, colour=has_colour()):
             click.echo(line)
     if bundle is not None:
         _write(bundle, examined, configuration, names)

@@ -20,7 +20,7 @@ from wazo_busd.catalogue import Entry
 from wazo_busd.catalogue.publication import Era, Publication, example, publication
 from wazo_busd.cli.completion import event_names
 from wazo_busd.cli.fields import changes, file_name, read_json
-from wazo_busd.cli.options import EXIT_CONFIGURATION, config_option, failure, print_problems
+from wazo_busd.cli.options import config_option, failure, misconfigured, unknown_event
 from wazo_busd.codec import MOST_LEVELS, deeper_than, encode
 from wazo_busd.config import load
 from wazo_busd.errors import BusError, UnknownEvent
@@ -93,8 +93,7 @@ def emit(
 def _publish(path: Path, made: Publication) -> None:
     configuration = load(path)
     if configuration.problems:
-        print_problems(configuration.problems)
-        sys.exit(EXIT_CONFIGURATION)
+        misconfigured(configuration.problems)
     body = encode(made.body)
     asyncio.run(publish_upstream(configuration.config.bus, made.exchange, made.routing_key, body, made.headers))
 
@@ -104,7 +103,7 @@ def _entry(name: str, force: bool) -> Entry:
         return catalogue.known(name)
     except UnknownEvent as error:
         if not force:
-            click.echo(escape(f'error: {error}; {error.hint}; --force publishes it all the same'), err=True)
+            click.echo(failure(unknown_event(error), 'wazo-busd events; --force publishes it all the same'), err=True)
             sys.exit(1)
     return Entry(name=name, meaning='An event of the tester.', scope='service', keys=(name,), example={})
 

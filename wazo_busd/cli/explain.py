@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,9 +22,11 @@ from wazo_busd.cli.options import (
     as_json,
     command,
     config_option,
+    failure,
     output_option,
     plural,
     print_problems,
+    unknown_event,
 )
 from wazo_busd.codec import Limits
 from wazo_busd.config import Configuration, load, written
@@ -90,7 +93,8 @@ def explain(
         for line in _lines(each, asked=render):
             click.echo(line)
     runs = sum(each.ruling in (Ruling.RUNS, Ruling.UNKNOWN) for each in verdicts)
-    click.echo(f'{runs} of {plural(len(verdicts), "handler")} would run')
+    following = '' if runs else f'. next: {command("handlers", path)}, to see what each matches'
+    click.echo(escape(f'{runs} of {plural(len(verdicts), "handler")} would run{following}'))
 
 
 async def _verdicts(
@@ -115,11 +119,13 @@ def _event(wanted: str, fields: Sequence[str], era: Era, at: float | None, confi
         return sample.event_of(made, at=at, limits=Limits(bus.max_body_size, bus.max_depth))
     except UnknownEvent as error:
         on_key = [each.name for each in catalogue.entries() if '.' in wanted and each.comes_on(wanted)]
-        _fail(f'{wanted} is a key, on which {on_key[0]} comes' if on_key else f'{error}; {error.hint}')
+        if on_key:
+            _fail(f'{wanted} is a key, on which {on_key[0]} comes', f'wazo-busd explain {on_key[0]}')
+        _fail(unknown_event(error), 'wazo-busd events')
     except OSError as error:
-        _fail(f'{wanted}: {error.strerror or error}; next: ls -l {wanted}')
+        _fail(f'{wanted}: {error.strerror or error}', f'ls -l {shlex.quote(wanted)}')
     except Undecodable as error:
-        _fail(f'to every handler it would be a dead letter: {error}')
+        _fail(f'to every handler it would be a dead letter: {error}', '')
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 
@@ -161,6 +167,6 @@ def _plain(event: Event, verdicts: Sequence[Verdict]) -> dict[str, Any]:
     }
 
 
-def _fail(text: str) -> NoReturn:
-    click.echo(escape(f'error: {text}'), err=True)
+def _fail(text: str, cure: str) -> NoReturn:
+    click.echo(failure(text, cure), err=True)
     sys.exit(1)

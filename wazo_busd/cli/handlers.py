@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from wazo_busd.cli.options import (
     as_json,
     command,
     config_option,
+    has_colour,
     output_option,
     plural,
     print_problems,
@@ -119,10 +119,11 @@ def handlers(path: Path, output: str) -> None:
         told = {'running': running is not None, 'handlers': [each.plain() for each in rows]}
         click.echo(as_json(told))
     else:
-        colour = sys.stdout.isatty() and not os.environ.get('NO_COLOR')
+        colour = has_colour()
         for row in rows:
             click.echo('\n'.join(_lines(row, colour=colour)))
-        click.echo(escape(typed(_end(rows, remark))))
+        if rows or not problems:
+            click.echo(escape(typed(_end(rows, remark))))
     if problems:
         click.echo(escape(f'next: {command("check", path)}'), err=True)
         sys.exit(EXIT_CONFIGURATION)

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, NoReturn
 import click
 
 from wazo_busd import roster
-from wazo_busd.cli.options import EXIT_CONFIGURATION, failure, print_problems
+from wazo_busd.cli.options import failure, misconfigured
 from wazo_busd.config import Configuration, near, parse_duration
 from wazo_busd.handler import Handler
 
@@ -119,8 +119,7 @@ def _handler(configuration: Configuration, name: str, advice: Advice) -> Handler
     found = roster.alone(configuration, name)
     problems = [each for each in (*found.problems, *found.failures) if each.handler == name]
     if problems or name not in found.handlers:
-        print_problems(problems)
-        sys.exit(EXIT_CONFIGURATION)
+        misconfigured(problems)
     return found.handlers[name]
 
 

@@ -4,17 +4,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from wazo_busd.cli.options import EXIT_CONFIGURATION, command, print_problems
+from wazo_busd.cli.options import misconfigured
 from wazo_busd.cli.tail_selection import Selection
 from wazo_busd.config import Configuration, load, parse_duration
-from wazo_busd.errors import Problem, UnknownEvent
+from wazo_busd.errors import UnknownEvent
 from wazo_busd.language import Expression
 from wazo_busd.text import escape
 from wazo_busd.texts import surroundings
@@ -41,7 +40,7 @@ def configuration_of(path: Path) -> Configuration:
     """The configuration; if it is wrong, say so and end."""
     configuration = load(path)
     if configuration.problems:
-        misconfigured(configuration.problems, path)
+        misconfigured(configuration.problems)
     return configuration
 
 
@@ -90,10 +89,3 @@ def _expression(when: str | None) -> Expression | None:
     except ValueError as error:
         told = '; '.join([str(error), *getattr(error, '__notes__', ())])
         raise click.UsageError(escape(f'--when: {told}')) from None
-
-
-def misconfigured(problems: Sequence[Problem], path: Path) -> NoReturn:
-    """Say what is wrong with the configuration, and end."""
-    print_problems(problems)
-    click.echo(escape(f'next: {command("check", path)}'), err=True)
-    sys.exit(EXIT_CONFIGURATION)

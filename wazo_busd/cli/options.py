@@ -5,16 +5,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 from wazo_busd.codec import encode
-from wazo_busd.errors import Problem, in_order
+from wazo_busd.errors import Problem, UnknownEvent, in_order
 from wazo_busd.text import escape
 
 _NAMES = (
@@ -87,10 +89,31 @@ def failure(text: str, cure: str) -> str:
     return escape(f'error: {text}. next: {typed(cure)}' if cure else f'error: {text}')
 
 
+def unknown_event(error: UnknownEvent) -> str:
+    """That no event is called so, with those that were perhaps meant."""
+    return f'{error} ({error.hint})' if error.near else str(error)
+
+
 def next_command(cure: str) -> str:
     """The command that a cure in prose ends with, after a colon; all of the cure if it ends with none of ours."""
     _, colon, last = cure.rpartition(': ')
     return last if colon and _OURS.match(last) else cure
+
+
+def has_colour() -> bool:
+    """Whether standard output is a terminal where colour is wanted."""
+    return sys.stdout.isatty() and not os.environ.get('NO_COLOR')
+
+
+def misconfigured(problems: Sequence[Problem]) -> NoReturn:
+    """Say what is wrong with the configuration, and end.
+
+    Args:
+        problems: what is wrong with it.
+    """
+    print_problems(problems)
+    click.echo(escape(f'next: {typed("wazo-busd check")}'), err=True)
+    sys.exit(EXIT_CONFIGURATION)
 
 
 def print_problems(problems: Sequence[Problem], kind: str = 'error') -> None:

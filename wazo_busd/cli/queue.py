@@ -15,15 +15,7 @@ import click
 from wazo_busd import roster
 from wazo_busd.amqp import Ledger, Queues
 from wazo_busd.cli import stopping
-from wazo_busd.cli.options import (
-    EXIT_CONFIGURATION,
-    config_option,
-    failure,
-    output_option,
-    plural,
-    print_problems,
-    typed,
-)
+from wazo_busd.cli.options import config_option, failure, misconfigured, output_option, plural, typed
 from wazo_busd.cli.queue_recreation import recreated
 from wazo_busd.cli.queue_table import Row, lines, read
 from wazo_busd.config import HANDLER_NAME, Configuration, load, near
@@ -194,8 +186,7 @@ def _wanted(configuration: Configuration, name: str) -> HandlerQueue:
         _fail(f'{name} is switched off, with enabled: false', f'wazo-busd queue delete {name}')
     called = roster.alone(configuration, name)
     if name not in called.handlers:
-        print_problems([each for each in (*called.problems, *called.failures) if each.handler == name])
-        sys.exit(EXIT_CONFIGURATION)
+        misconfigured([each for each in (*called.problems, *called.failures) if each.handler == name])
     handler = called.handlers[name]
     return Hub(configuration.config.bus.namespace).handler_queue(name, handler.match.bindings, handler.config.queue)
 
@@ -233,8 +224,7 @@ def _ask(what: str, *, yes: bool) -> None:
 def _configuration(path: Path) -> Configuration:
     configuration = load(path)
     if configuration.problems:
-        print_problems(configuration.problems)
-        sys.exit(EXIT_CONFIGURATION)
+        misconfigured(configuration.problems)
     return configuration
 
 

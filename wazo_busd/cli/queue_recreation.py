@@ -12,7 +12,7 @@ import click
 
 from wazo_busd.amqp import Found, Ledger, Place, Queues, Relocation, found, places
 from wazo_busd.cli.asking import in_hand
-from wazo_busd.cli.options import plural
+from wazo_busd.cli.options import plural, typed
 from wazo_busd.config import Configuration
 from wazo_busd.errors import BusError
 from wazo_busd.text import escape
@@ -47,17 +47,31 @@ async def _recreate(queues: Queues, configuration: Configuration, wanted: Handle
     pairs = [(place, await found(queues, place)) for place in places(wanted, queues.hub, old)]
     for place, there in pairs:
         _tell_differences(place, there)
+    is_needed = not all(there.is_as_wanted for _, there in pairs)
     if dry_run:
+        _tell_next(wanted.handler if is_needed else '')
         return None
     relocations = [Relocation(queues, place, _tell) for place, _ in pairs]
-    is_needed = not all(there.is_as_wanted for _, there in pairs)
     if is_needed:
         _check_in_hand(configuration, wanted.handler)
         for relocation, (_, there) in zip(relocations, pairs, strict=True):
             relocation.check(there)
     # That of the dead letters last: until it is as wanted the daemon keeps away from both.
     moved = sum([await relocation.run() for relocation in relocations])
-    return moved if is_needed else None
+    if is_needed:
+        return moved
+    _tell_next('')
+    return None
+
+
+def _tell_next(handler: str) -> None:
+    """Say that nothing was done, and what to type.
+
+    Args:
+        handler: whose queues are to be made anew; `''` if they are as they should be.
+    """
+    command = f'wazo-busd queue recreate {handler}' if handler else 'wazo-busd queue list'
+    click.echo(f'nothing was done. next: {typed(command)}')
 
 
 def _tell_differences(place: Place, there: Found) -> None:

@@ -92,6 +92,7 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def _cure(stderr: str) -> str:
-    if 'root' in stderr.lower():
+    # Who is not root has no cookie of Erlang's as a rule, which its own program says in its own words.
+    if any(each in stderr.lower() for each in ('root', 'cookie')):
         return f'the same as root: {AS_ROOT}'
     return 'systemctl status rabbitmq-server'

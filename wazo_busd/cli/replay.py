@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from wazo_busd.cli import replay_handler, stopping
 from wazo_busd.cli.host import host_of, is_here
@@ -68,6 +69,8 @@ def replay(
     """
     pace = Pace(speed_of(speed))
     configuration = configuration_of(path)
+    if handler is not None:
+        _refuse_options_of_the_bus()
     found, is_whole = _survey(file), True
     if handler is not None:
         config = replay_handler.handler_of(configuration, handler, path)
@@ -85,6 +88,14 @@ def replay(
         _run(stage.play(events(file), pace, found.events), stage.conclude)
         is_whole = not stage.uncarried
     sys.exit(1 if found.broken or not is_whole else 0)
+
+
+def _refuse_options_of_the_bus() -> None:
+    """Say that options would change nothing where no bus is played onto."""
+    context = click.get_current_context()
+    for name in ('onto', 'derived'):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise click.UsageError(f'either --handler or --{name}')
 
 
 def _survey(file: Path) -> Survey:

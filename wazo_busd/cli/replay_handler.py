@@ -19,8 +19,7 @@ import click
 import structlog
 
 from wazo_busd import roster
-from wazo_busd.cli.listening import misconfigured
-from wazo_busd.cli.options import command, failure, plural
+from wazo_busd.cli.options import command, failure, misconfigured, plural
 from wazo_busd.cli.pace import Pace
 from wazo_busd.cli.recorded import Recorded
 from wazo_busd.cli.tail_line import json_text
@@ -58,7 +57,7 @@ def handler_of(configuration: Configuration, name: str, path: Path) -> Handler:
         _fail(f'there is no handler {name!r}', near(name, handlers) or command('check', path))
     found = roster.alone(_once(configuration, name), name)
     if name not in found.handlers:
-        misconfigured([each for each in (*found.problems, *found.failures) if each.handler == name], path)
+        misconfigured([each for each in (*found.problems, *found.failures) if each.handler == name])
     return found.handlers[name]
 
 

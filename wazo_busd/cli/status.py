@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +14,15 @@ import click
 
 from wazo_busd import __version__
 from wazo_busd.cli.asking import ask
-from wazo_busd.cli.options import DEFAULT_CONFIG, as_json, config_option, next_command, output_option, with_config
+from wazo_busd.cli.options import (
+    DEFAULT_CONFIG,
+    as_json,
+    config_option,
+    has_colour,
+    next_command,
+    output_option,
+    with_config,
+)
 from wazo_busd.text import escape
 
 _COLUMNS = ('handler', 'plugin', 'state', 'backlog', 'rate', 'done', 'retries', 'dead', 'p95')
@@ -55,7 +62,7 @@ def status(path: Path, output: str) -> None:
     if output == 'json':
         click.echo(as_json(found))
     else:
-        for line in lines(found, path, colour=sys.stdout.isatty() and not os.environ.get('NO_COLOR')):
+        for line in lines(found, path, colour=has_colour()):
             click.echo(line)
     sys.exit(1 if _is_amiss(found) else 0)
 
@@ -142,7 +149,11 @@ def duration(seconds: float | None, sign: str = '') -> str:
 
 
 def _is_amiss(found: Mapping[str, Any]) -> bool:
-    return not found['ready'] or bool(found.get('cannot_publish')) or any(each['state'] == 'resting' for each in found['handlers'])
+    return (
+        not found['ready']
+        or bool(found.get('cannot_publish'))
+        or any(each['state'] == 'resting' for each in found['handlers'])
+    )
 
 
 def _end(found: Mapping[str, Any]) -> str:

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import sys
 import time
@@ -23,8 +22,8 @@ from wazo_busd.amqp import Heard
 from wazo_busd.cli.completion import event_names
 from wazo_busd.cli.journal_source import Advice as JournalAdvice
 from wazo_busd.cli.journal_source import moment_of, name_of, records_of
-from wazo_busd.cli.listening import configuration_of, misconfigured, seconds_of, selection_of, selection_options
-from wazo_busd.cli.options import config_option, failure, output_option, typed
+from wazo_busd.cli.listening import configuration_of, seconds_of, selection_of, selection_options
+from wazo_busd.cli.options import config_option, failure, has_colour, misconfigured, output_option, typed
 from wazo_busd.cli.tail_line import LONGEST, Style, json_line, json_text, line
 from wazo_busd.cli.tail_mask import masked_text
 from wazo_busd.cli.tail_output import Form, write
@@ -163,7 +162,7 @@ def _takers(configuration: Configuration, path: Path) -> Callable[[Event], list[
     """What tells which handlers of the configuration take an event."""
     names = roster.call(configuration)
     if names.problems:
-        misconfigured(names.problems, path)
+        misconfigured(names.problems)
     handlers = list(names.handlers.values())
     return lambda event: [told for handler in handlers if (told := _taken(handler, event))]
 
@@ -218,7 +217,7 @@ def _width() -> int:
 
 
 def _colour() -> bool:
-    return sys.stdout.isatty() and not os.environ.get('NO_COLOR')
+    return has_colour()
 
 
 def _tell(text: Any) -> None:

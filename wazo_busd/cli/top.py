@@ -18,8 +18,7 @@ import click
 from rich.console import Console
 
 from wazo_busd.cli.asking import EXIT_AWAY, Unanswered
-from wazo_busd.cli.listening import misconfigured
-from wazo_busd.cli.options import as_json, command, config_option, failure, output_option
+from wazo_busd.cli.options import as_json, command, config_option, failure, misconfigured, output_option
 from wazo_busd.cli.top_daemon import INTERVAL_SECONDS, Daemon, Snapshots
 from wazo_busd.cli.top_frame import ASCII, BLOCKS, frame
 from wazo_busd.cli.top_screen import Closed, Screen
@@ -59,7 +58,7 @@ def top(path: Path, output: str, once: bool) -> None:
             _watch(daemon)
     except Unanswered as error:
         if error.runs is False and configuration.problems:
-            misconfigured(configuration.problems, path)
+            misconfigured(configuration.problems)
         click.echo(failure(error.text, error.cure), err=True)
         sys.exit(EXIT_AWAY)
 

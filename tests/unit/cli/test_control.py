@@ -293,8 +293,37 @@ def test_the_next_command_is_for_the_same_configuration(
 @pytest.mark.parametrize('command', ['pause', 'resume'])
 def test_for_an_unknown_handler_the_nearest_is_suggested(shell: Shell, daemon: FakeDaemon, command: str) -> None:
     code, _, error = run(shell, command, 'cmr')
+    following = shell.typed('wazo-busd status')
 
-    assert (code, error) == (1, "error: no handler that runs is called 'cmr' (did you mean 'crm'?)\n")
+    assert (code, error) == (
+        1,
+        f"error: no handler that runs is called 'cmr' (did you mean 'crm'?). next: {following}\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ('typed', 'code', 'said'),
+    [
+        (['pause', 'crm'], 0, {'handler': 'crm', 'paused': True}),
+        (['resume', 'crm'], 0, {'handler': 'crm', 'paused': False}),
+        (['log-level', 'DEBUG'], 0, {'log_level': 'debug'}),
+        (['reload'], 0, {'applied': True, 'problems': []}),
+        (['pause', 'cmr'], 1, {'error': "no handler that runs is called 'cmr'", 'hint': "did you mean 'crm'?"}),
+    ],
+)
+def test_what_is_changed_is_told_to_programs_too(
+    shell: Shell, daemon: FakeDaemon, typed: list[str], code: int, said: dict[str, Any]
+) -> None:
+    found = run(shell, *typed, '-o', 'json')
+
+    assert (found[0], json.loads(found[1])) == (code, said)
+
+
+def test_a_reload_that_is_refused_is_told_to_programs(shell: Shell, daemon: FakeDaemon) -> None:
+    daemon.problems = [Problem('no', 'config.yml', 3, hint='yes')]
+    code, said, error = run(shell, 'reload', '-o', 'json')
+
+    assert (code, [each['message'] for each in json.loads(said)['problems']], error) == (78, ['no'], '')
 
 
 @pytest.mark.parametrize('name', ['../reload', 'a/b', '', 'ü', '?'])
@@ -344,7 +373,10 @@ def test_if_it_does_not_run_a_wrong_configuration_is_told(shell: Shell, path: Pa
     shell.config.write_text(f'http: {{socket: {path}}}\nhandler: {{}}\n')
     code, _, error = run(shell, 'status')
 
-    assert (code, error.splitlines()[-1]) == (78, f'the daemon does not run. next: wazo-busd check -c {shell.config}')
+    assert (code, error.splitlines()[-1]) == (
+        78,
+        f'the daemon does not run: nobody answers at {path}. next: wazo-busd check -c {shell.config}',
+    )
 
 
 def test_if_it_runs_a_wrong_configuration_does_not_matter(shell: Shell, path: Path, daemon: FakeDaemon) -> None:
@@ -365,6 +397,19 @@ def test_who_may_not_open_the_socket_is_told_which_group_may(
     code, _, error = run(shell, 'status')
 
     assert (code, error.partition('next: ')[2]) == (3, 'sudo usermod -aG telephony alice, then log in again\n')
+
+
+def test_nobody_is_told_to_join_the_group_of_root(
+    shell: Shell, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(self: asking._Connection) -> None:
+        raise PermissionError(13, 'Permission denied')
+
+    monkeypatch.setattr(asking._Connection, 'connect', refuse)
+    monkeypatch.setattr(asking, '_group', lambda path: 'root')
+    _, _, error = run(shell, 'status')
+
+    assert error.partition('next: ')[2] == f'the same as root: sudo wazo-busd status -c {shell.config}\n'
 
 
 def test_the_group_is_that_of_the_socket(path: Path, daemon: FakeDaemon) -> None:
@@ -391,7 +436,7 @@ def test_one_that_hangs_is_told(shell: Shell, path: Path, monkeypatch: pytest.Mo
 
 def test_a_word_that_is_far_from_all_handlers_is_told_where_they_are_listed(shell: Shell, daemon: FakeDaemon) -> None:
     assert schema.near('zzz', ['crm']) == ''
-    assert 'wazo-busd status lists them' in run(shell, 'pause', 'zzz')[2]
+    assert run(shell, 'pause', 'zzz')[2].endswith(shell.typed("called 'zzz'. next: wazo-busd status\n"))
 
 
 def test_of_a_daemon_that_does_not_run_nothing_is_in_hand(shell: Shell) -> None:

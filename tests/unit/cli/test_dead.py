@@ -121,13 +121,14 @@ def person(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_where_there_are_none_that_is_said(bench: Bench) -> None:
     done = bench('list')
 
-    assert (done.exit_code, done.stdout) == (0, 'no dead letters\n')
+    assert (done.exit_code, done.stdout) == (0, bench.typed('no dead letters. next: wazo-busd status\n'))
 
 
 def test_what_was_asked_for_is_said_where_there_are_none(bench: Bench) -> None:
     done = bench('list', '--handler', 'fax', '--error', 'KeyError')
 
-    assert done.stdout == 'no dead letters of the handler fax with the error KeyError\n'
+    told = 'no dead letters of the handler fax with the error KeyError. next: wazo-busd dead list\n'
+    assert done.stdout == bench.typed(told)
 
 
 def test_they_are_grouped_by_handler_error_and_text_the_most_first(bench: Bench) -> None:

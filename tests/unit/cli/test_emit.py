@@ -34,6 +34,10 @@ def data(shell: Shell, *arguments: str, stdin: str | None = None) -> Any:
     return shown(shell, *arguments, stdin=stdin)['body']['data']
 
 
+CHECK = 'next: wazo-busd check'
+FORCED = 'wazo-busd events; --force publishes it all the same'
+
+
 def refused(done: click.testing.Result) -> tuple[int, str, str]:
     """The exit code, what stands on standard output, and the last line on standard error."""
     return done.exit_code, done.stdout, done.stderr.splitlines()[-1]
@@ -355,15 +359,15 @@ def test_whatever_is_typed_ends_without_a_traceback(shell: Shell, name: str, fie
 
 def test_an_unknown_name_is_told_with_near_ones(shell: Shell) -> None:
     near = 'fax_outbound_failed or fax_outbound_user_failed or fax_outbound_created'
-    text = f'no event is called fax_outbound_faild; did you mean {near}?; --force publishes it all the same'
+    text = f'no event is called fax_outbound_faild (did you mean {near}?)'
 
-    assert refused(shell('emit', 'fax_outbound_faild')) == (1, '', f'error: {text}')
+    assert refused(shell('emit', 'fax_outbound_faild')) == (1, '', f'error: {text}. next: {FORCED}')
 
 
 def test_a_removed_event_is_told_with_what_to_use_instead(shell: Shell) -> None:
-    text = 'the event user_status_update is gone since Wazo 19.05; use chatd_presence_updated instead'
+    text = 'the event user_status_update is gone since Wazo 19.05 (use chatd_presence_updated instead)'
 
-    assert refused(shell('emit', 'user_status_update')) == (1, '', f'error: {text}; --force publishes it all the same')
+    assert refused(shell('emit', 'user_status_update')) == (1, '', f'error: {text}. next: {FORCED}')
 
 
 def test_an_unknown_event_can_be_forced(shell: Shell) -> None:
@@ -419,7 +423,7 @@ def test_a_configuration_that_is_not_there_is_told(shell: Shell) -> None:
 
     assert (done.exit_code, done.stderr) == (
         78,
-        f'error: {shell.config}: the file does not exist (name another with -c FILE)\n',
+        f'error: {shell.config}: the file does not exist (name another with -c FILE)\n{CHECK} -c {shell.config}\n',
     )
 
 

@@ -45,7 +45,7 @@ def test_a_person_reads_who_runs_and_who_does_not(shell: Shell) -> None:
             '  match: the key faxes.outbound.7.failed and the name fax_outbound_failed fit none of calls.#',
             'busy: no',
             "  where: data.error is 'no-answer', and wanted is 'busy'",
-            '0 of 2 handlers would run',
+            shell.typed('0 of 2 handlers would run. next: wazo-busd handlers, to see what each matches'),
         ],
     )
 

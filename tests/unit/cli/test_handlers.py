@@ -109,6 +109,13 @@ def test_a_secret_in_a_condition_is_not_shown(shell: Shell, socket: Path, tmp_pa
     assert ('s3cret' in said, 'data.error …' in said) == (False, True)
 
 
+def test_of_a_configuration_that_cannot_be_read_it_does_not_say_that_there_are_none(shell: Shell) -> None:
+    shell.config.write_text('handlers: [')
+    done = shell('handlers', '-c', str(shell.config))
+
+    assert (done.exit_code, done.stdout) == (78, '')
+
+
 def test_without_handlers_it_says_what_to_do(shell: Shell) -> None:
     shell.config.write_text('{}')
 

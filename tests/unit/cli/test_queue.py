@@ -155,6 +155,27 @@ def test_a_dry_run_changes_nothing(run: Run, yard: Yard) -> None:
     assert ('x-max-length: it has 7' in done.stdout, yard.kinds[QUEUE]['x-max-length']) == (True, 7)
 
 
+def test_a_dry_run_ends_with_the_command_that_does_it(shell: Shell, run: Run) -> None:
+    last = run('recreate', 'crm', '--dry-run').stdout.splitlines()[-1]
+
+    assert last == shell.typed('nothing was done. next: wazo-busd queue recreate crm')
+
+
+@pytest.mark.parametrize('options', [[], ['--dry-run']])
+def test_where_nothing_is_to_be_made_anew_that_is_said(shell: Shell, run: Run, options: list[str]) -> None:
+    run('recreate', 'crm')
+    last = run('recreate', 'crm', *options).stdout.splitlines()[-1]
+
+    assert last == shell.typed('nothing was done. next: wazo-busd queue list')
+
+
+def test_a_wrong_configuration_is_told_with_what_to_type(shell: Shell, run: Run) -> None:
+    shell.config.write_text('handler: {}\n')
+    done = run('list')
+
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (78, shell.typed('next: wazo-busd check'))
+
+
 def test_what_the_daemon_has_in_hand_keeps_the_old_queue(run: Run, yard: Yard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.import_module('wazo_busd.cli.queue_recreation'), 'in_hand', lambda *_: 3)
     done = run('recreate', 'crm')

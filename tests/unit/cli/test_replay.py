@@ -407,6 +407,15 @@ def test_a_handler_that_is_not_there_is_told_with_a_near_one(picky: Shell, file:
     assert done.stderr.splitlines()[-1] == "error: there is no handler 'pickee'. next: did you mean 'picky'?"
 
 
+@pytest.mark.parametrize(('options', 'named'), [(['--onto', 'upstream'], '--onto'), (['--derived'], '--derived')])
+def test_what_would_change_nothing_for_a_handler_is_wrong_usage(
+    picky: Shell, file: Path, options: list[str], named: str
+) -> None:
+    done = run(picky, file, '--handler', 'picky', '--yes', *options)
+
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (2, f'Error: either --handler or {named}')
+
+
 def test_it_is_asked_before_a_handler_runs_in_earnest(picky: Shell, file: Path) -> None:
     done = run(picky, file, '--handler', 'picky')
 

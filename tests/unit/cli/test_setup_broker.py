@@ -363,11 +363,14 @@ def test_a_directory_in_the_place_of_the_password_is_named(shell: Shell, broker:
     assert (done.exit_code, f'Is a directory. next: ls -ld {credential}' in done.output) == (1, True)
 
 
+@pytest.mark.parametrize(
+    'reason', ['Only root or rabbitmq can run rabbitmqctl', "Failed to create cookie file '/home/x/.erlang.cookie'"]
+)
 def test_who_is_not_root_is_told_the_same_command_with_all_that_was_typed(
-    shell: Shell, broker: Broker, monkeypatch: pytest.MonkeyPatch
+    shell: Shell, broker: Broker, monkeypatch: pytest.MonkeyPatch, reason: str
 ) -> None:
     monkeypatch.setenv('REFUSED', 'list_users')
-    monkeypatch.setenv('REASON', 'Only root or rabbitmq can run rabbitmqctl')
+    monkeypatch.setenv('REASON', reason)
     done = run(shell, '--user', 'lab', '--vhost', 'lab')
 
     assert (
