@@ -115,6 +115,16 @@ class RabbitmqNode:
         """End the broker with SIGKILL; `start` brings it back with what it had written."""
         self._end_server(signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """Let the broker stand still with SIGSTOP: the kernel goes on taking connections for it, and nobody answers."""
+        if self._server is not None:
+            _signal(self._server, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen broker go on where it was."""
+        if self._server is not None:
+            _signal(self._server, signal.SIGCONT)
+
     def ctl(self, *arguments: str) -> str:
         """Run `rabbitmqctl` against it.
 

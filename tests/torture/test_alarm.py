@@ -12,8 +12,10 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import Broker
+from tests.support import eventually_sync
 from tests.torture.conftest import MakeSite
 from tests.torture.scale import scaled
+from tests.torture.site import PATIENCE_SECONDS
 from tests.torture.wire import Wire
 from tools.rabbitmq_node import RabbitmqNode
 
@@ -67,6 +69,8 @@ def test_in_a_memory_alarm_consumption_goes_on_and_afterwards_all_is_well(
     # Of those that are in the queue all are handled but those that fail, whose copies the broker does not take.
     site.wait_lines('history', EVENTS - len(FAILING))
     site.wait_lines('failed', len(FAILING))
+    eventually_sync(lambda: site.run('status').exit_code == 1, PATIENCE_SECONDS)
+    told = site.run('status').stdout
     time.sleep(max(0.0, ALARM_SECONDS - (time.monotonic() - began)))
     meanwhile = Counter(int(line.split()[0]) for line in site.lines('history'))
     lasted = time.monotonic() - began
@@ -81,5 +85,7 @@ def test_in_a_memory_alarm_consumption_goes_on_and_afterwards_all_is_well(
     assert Counter(site.lines('history')) == {
         f'{number} {2 if number in FAILING else 1}': 1 for number in range(EVENTS)
     }
+    assert told.splitlines()[2].startswith('cannot publish: ')
+    assert told.endswith('derived events wait. next: rabbitmqctl list_alarms\n')
     assert (dead, 'connection_lost' in site.daemon.log, 'half_open' in site.daemon.log) == ([], False, False)
     assert site.witness.lies() == []
