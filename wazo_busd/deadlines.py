@@ -30,6 +30,8 @@ class Deadlines:
         self._running: dict[Work, float] = {}
         self._late: dict[Work, float] = {}
         self._timer: asyncio.TimerHandle | None = None
+        """For the first that runs, or one that began before it."""
+        self._late_timer: asyncio.TimerHandle | None = None
         self._loop = asyncio.get_running_loop()
 
     def began(self, work: Work, now: float) -> None:
@@ -52,33 +54,43 @@ class Deadlines:
         """Watch no longer."""
         self._running.clear()
         self._late.clear()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._late_timer):
+            if timer is not None:
+                timer.cancel()
 
     def _look(self) -> None:
+        """End those that have taken too long."""
+        now = time.monotonic()
         try:
-            self._tell(time.monotonic())
+            for work, began in list(self._running.items()):
+                if began + self._seconds > now:
+                    break
+                del self._running[work]
+                self._late[work] = now
+                self._expire(work)
         finally:
             # Also after a mistake of ours: the other calls are still to be ended.
             self._timer = None
-            following = [began + self._seconds for began in self._first(self._running)]
-            following += [began + _GRACE_SECONDS for began in self._first(self._late)]
-            if following:
-                self._timer = self._loop.call_at(min(following), self._look)
+            if self._running:
+                self._timer = self._loop.call_at(_first(self._running) + self._seconds, self._look)
+            # A timer of its own: the next call that begins may have to be ended long before this one is given up.
+            if self._late and self._late_timer is None:
+                self._late_timer = self._loop.call_at(_first(self._late) + _GRACE_SECONDS, self._look_at_late)
 
-    def _tell(self, now: float) -> None:
-        for work, began in list(self._late.items()):
-            if began + _GRACE_SECONDS > now:
-                break
-            del self._late[work]
-            self._abandon(work)
-        for work, began in list(self._running.items()):
-            if began + self._seconds > now:
-                break
-            del self._running[work]
-            self._late[work] = now
-            self._expire(work)
+    def _look_at_late(self) -> None:
+        """Give up those that go on."""
+        now = time.monotonic()
+        try:
+            for work, since in list(self._late.items()):
+                if since + _GRACE_SECONDS > now:
+                    break
+                del self._late[work]
+                self._abandon(work)
+        finally:
+            self._late_timer = None
+            if self._late:
+                self._late_timer = self._loop.call_at(_first(self._late) + _GRACE_SECONDS, self._look_at_late)
 
-    @staticmethod
-    def _first(begun: dict[Work, float]) -> list[float]:
-        return [next(iter(begun.values()))] if begun else []
+
+def _first(begun: dict[Work, float]) -> float:
+    return next(iter(begun.values()))

@@ -155,6 +155,23 @@ async def test_after_an_idle_time_calls_are_watched_again(watch: Watch) -> None:
     assert watch.expired == [first, second]
 
 
+async def test_a_late_call_that_is_waited_for_keeps_no_other_from_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Given a call that has taken too long, and has long to end
+    monkeypatch.setattr(module, '_GRACE_SECONDS', 10 * PATIENCE_SECONDS)
+    watch = Watch()
+    late, next_one = make_work(), make_work()
+    watch.deadlines.began(late, time.monotonic())
+    await watch.until(expired=1)
+    await turn()
+
+    # When the next one begins
+    watch.deadlines.began(next_one, time.monotonic())
+
+    # Then it is told in its own time
+    await watch.until(expired=2)
+    watch.deadlines.close()
+
+
 async def test_a_call_that_begins_while_another_one_is_told_is_watched() -> None:
     # Given deadlines that are told of a new call in the middle of telling
     begun: list[Work] = []
