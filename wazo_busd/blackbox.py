@@ -95,7 +95,7 @@ class BlackBox:
         slot = self._free.pop()
         start = slot + _HEAD.size
         body = delivery.body
-        names = self._names_of(delivery.exchange, delivery.routing_key)
+        names = self._names.get((delivery.exchange, delivery.routing_key)) or self._named(delivery)
         if delivery.history is None and len(body) <= LONGEST_WHOLE and len(names.text) <= _LONGEST_NAMES:
             box[start : start + len(names.text) + len(body)] = names.text + body
             # The state last: a slot that is not empty is whole.
@@ -106,14 +106,13 @@ class BlackBox:
             _HEAD.pack_into(box, slot, _NAMED, alone, 0, 0, len(mark))
         return slot
 
-    def _names_of(self, exchange: str, routing_key: str) -> _Names:
-        """Exchange and routing key as they are written; most are among a few."""
-        names = self._names.get((exchange, routing_key))
-        if names is None:
-            if len(self._names) >= _MOST_NAMES:
-                self._names.clear()
-            parts = exchange.encode(), routing_key.encode()
-            names = self._names[exchange, routing_key] = _Names(b''.join(parts), len(parts[0]), len(parts[1]))
+    def _named(self, delivery: Delivery) -> _Names:
+        """Exchange and routing key as they are written. Most are among a few, and are encoded once."""
+        if len(self._names) >= _MOST_NAMES:
+            self._names.clear()
+        exchange, routing_key = delivery.exchange.encode(), delivery.routing_key.encode()
+        names = _Names(exchange + routing_key, len(exchange), len(routing_key))
+        self._names[delivery.exchange, delivery.routing_key] = names
         return names
 
     def no_longer_alone(self, slot: int) -> None:
