@@ -39,6 +39,8 @@ class ChannelAcknowledger:
         self._loop = asyncio.get_running_loop()
         self._half = max(1, prefetch // 2)
         self._flushing: asyncio.Handle | None = None
+        self.more_follow = False
+        """Whether more of what was read is about to be handed on; it is acknowledged together."""
         self._is_patient = False
         """Whether the broker is told later than in this turn of the loop."""
         self._straggling: asyncio.TimerHandle | None = None
@@ -140,6 +142,9 @@ class ChannelAcknowledger:
             self._flushing = self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
+        if self.more_follow and not self._returned and self._window.unsettled_count < self._half:
+            self._flushing = self._loop.call_soon(self._flush)
+            return
         self._flushing = None
         self._tell(all_finished=False)
         if self._window.waiting and self._straggling is None and not self._closed:

@@ -18,13 +18,13 @@ from aiormq.abc import AbstractChannel
 from wazo_busd.amqp import fallback
 from wazo_busd.amqp.acknowledger import ChannelAcknowledger
 from wazo_busd.amqp.answers import LibraryAnswers, WireAnswers
-from wazo_busd.amqp.arrival import first_hand, returned
 from wazo_busd.amqp.backoff import Backoff
 from wazo_busd.amqp.connection import Link, close_channel
 from wazo_busd.amqp.copies import Copies
 from wazo_busd.amqp.declaration import REFUSALS, Declarer, QueueGone, StaysClassic
 from wazo_busd.amqp.frames import Cut
 from wazo_busd.amqp.gaps import QueueGaps
+from wazo_busd.amqp.intake import Intake
 from wazo_busd.amqp.transport import Transport
 from wazo_busd.bus import NOT_STARTED, ConsumerState, ConsumerStatus
 from wazo_busd.delivery import Accept, Lost
@@ -84,12 +84,12 @@ class Consumer:
         self._declarer = declarer
         self._copies = copies
         self._gaps = gaps
-        self._returns = declarer.hub.returns.name.encode()
         self._prefetch = prefetch
         self._max_body_size = max_body_size
         self._on_change = on_change
         self._task: asyncio.Task[None] | None = None
         self._acknowledger: ChannelAcknowledger | None = None
+        self._intake: Intake | None = None
         self._was_full = False
         """Whether it has had as much as it may since it was last looked whether it is behind."""
         self._wanted = True
@@ -131,6 +131,8 @@ class Consumer:
         is left unread.
         """
         self._wanted = False
+        if self._intake is not None:
+            self._intake.close()
         self._told.set()
         self._become(ConsumerState.CANCELLED)
         if self._acknowledger is None:
@@ -225,9 +227,17 @@ class Consumer:
         acknowledger = ChannelAcknowledger(answers, self._prefetch, self._copies)
         cancelled = asyncio.Event()
         channel.on_consumer_cancel_callbacks.add(lambda _: cancelled.set())
-        deliver = partial(self._deliver, self._accept, acknowledger, link.transport)
+        intake = Intake(
+            self._accept,
+            acknowledger,
+            handler=self.queue.handler,
+            copies=self._copies,
+            returns=self._declarer.hub.returns.name,
+            max_body_size=self._max_body_size,
+        )
+        deliver = partial(self._deliver, intake, link.transport)
         ended = [asyncio.ensure_future(channel.closing), asyncio.create_task(cancelled.wait())]
-        self._acknowledger = acknowledger
+        self._acknowledger, self._intake = acknowledger, intake
         try:
             tap = partial(link.transport.cutter.tap, channel.number, sink=deliver)
             ordinary = fallback.callback(link.transport.cutter, channel.number)
@@ -242,8 +252,9 @@ class Consumer:
             raise self._declarer.explained(error, f'the queue {queue.name}') from None
         finally:
             ended[1].cancel()
+            intake.close()
             acknowledger.close()
-            self._acknowledger = None
+            self._acknowledger = self._intake = None
             if self._lost is not None:
                 # Before the next channel brings the same events again.
                 self._lost(acknowledger)
@@ -307,33 +318,17 @@ class Consumer:
         finally:
             told.cancel()
 
-    def _deliver(
-        self, accept: Accept, acknowledger: ChannelAcknowledger, transport: Transport, cuts: list[Cut]
-    ) -> None:
-        if acknowledger is not self._acknowledger or not self._wanted:
+    def _deliver(self, intake: Intake, transport: Transport, cuts: list[Cut]) -> None:
+        if intake.is_closed:
             # The channel is being closed, or soon will be, and the broker gives these out again.
             return
-        now = time.time()
         self._gaps.came(len(cuts), sum([cut.size for cut in cuts]))
-        for cut in cuts:
-            number: object = None
-            if cut.exchange == self._returns:
-                delivery, number = returned(cut, acknowledger, now, self._max_body_size)
-            else:
-                delivery = first_hand(cut, acknowledger, now, self._max_body_size)
-            acknowledger.came(delivery)
-            if number is not None and self._copies.is_double(number, redelivered=cut.redelivered):
-                delivery.close()
-                continue
-            try:
-                accept(delivery)
-            except Exception:
-                # It never should; but from here it would end the connection, and again with each new one.
-                log.exception('delivery_not_accepted', handler=self.queue.handler, effect='the event is not settled')
-        if acknowledger.open * 2 >= self._prefetch:
+        intake.take(cuts)
+        here = intake.here
+        if here * 2 >= self._prefetch:
             transport.read_on()
             # What is acknowledged is made up for at once, so that at any one moment it may not be full.
-            self._was_full = self._was_full or acknowledger.is_full
+            self._was_full = self._was_full or here >= self._prefetch
 
     def _refused(self, error: BusError) -> None:
         if self._wanted and self.status.detail != str(error):

@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The intake: everything that is read is handed on, in its order, a few deliveries at a time, until it is closed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import cast
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.rig import turn
+from wazo_busd.amqp.acknowledger import ChannelAcknowledger
+from wazo_busd.amqp.copies import Copies
+from wazo_busd.amqp.frames import Cut
+from wazo_busd.amqp.intake import Intake
+from wazo_busd.delivery import Delivery
+from wazo_busd.outcome import Outcome
+
+AT_ONCE = 32
+PREFETCH = 1000
+
+
+class Answers:
+    """What the broker is told."""
+
+    def __init__(self) -> None:
+        self.acks: list[tuple[int, bool]] = []
+
+    is_gathering = False
+
+    def ack(self, tag: int, *, multiple: bool) -> None:
+        self.acks.append((tag, multiple))
+
+    def give_back(self, tag: int) -> None:
+        raise AssertionError('nobody gives anything back')
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    async def sent(self) -> None:
+        """It is told at once."""
+
+
+class Bench:
+    """An intake, what it hands on, and what the broker is told.
+
+    Args:
+        accept: what is done with a delivery that is handed on; it is only noted if `None`.
+    """
+
+    def __init__(self, accept: Callable[[Delivery], None] | None = None, *, prefetch: int = PREFETCH) -> None:
+        self.tags: list[int] = []
+        self.answers = Answers()
+        self._accept = accept
+        self._next_tag = 1
+        self.intake = Intake(
+            self._accepted,
+            ChannelAcknowledger(self.answers, prefetch, cast('Copies', None)),
+            handler='bell',
+            copies=cast('Copies', None),
+            returns='wazo-busd.returns',
+            max_body_size=1000,
+        )
+
+    def read(self, count: int) -> None:
+        """One read brings so many."""
+        tags = range(self._next_tag, self._next_tag + count)
+        self._next_tag += count
+        self.intake.take([Cut(tag, False, b'wazo-headers', b'ami.Hangup', b'\0\0', 2, b'{}') for tag in tags])
+
+    async def quiet(self) -> None:
+        """Wait until nothing is left to be handed on."""
+        while len(self.tags) + 1 < self._next_tag:
+            await asyncio.sleep(0)
+
+    def _accepted(self, delivery: Delivery) -> None:
+        self.tags.append(delivery.tag)
+        if self._accept is not None:
+            self._accept(delivery)
+
+
+@given(st.lists(st.tuples(st.integers(1, 200), st.integers(0, 3)), min_size=1, max_size=6))
+def test_everything_is_handed_on_once_and_in_its_order_however_it_is_read(reads: list[tuple[int, int]]) -> None:
+    async def handed_on() -> list[int]:
+        bench = Bench()
+        for count, turns in reads:
+            bench.read(count)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+        await bench.quiet()
+        return bench.tags
+
+    assert asyncio.run(handed_on()) == list(range(1, sum(count for count, _ in reads) + 1))
+
+
+async def test_no_more_than_a_few_are_handed_on_in_one_turn_of_the_loop() -> None:
+    bench = Bench()
+
+    bench.read(3 * AT_ONCE)
+
+    assert bench.tags == list(range(1, AT_ONCE + 1))
+
+
+async def test_what_waits_to_be_handed_on_is_here() -> None:
+    bench = Bench()
+
+    bench.read(3 * AT_ONCE)
+
+    assert bench.intake.here == 3 * AT_ONCE
+
+
+async def test_one_that_is_closed_hands_on_no_more() -> None:
+    bench = Bench()
+    bench.read(3 * AT_ONCE)
+
+    bench.intake.close()
+    await turn()
+
+    assert bench.tags == list(range(1, AT_ONCE + 1))
+
+
+async def test_what_one_read_has_brought_is_acknowledged_together() -> None:
+    bench = Bench(lambda delivery: delivery.settle(Outcome.DONE))
+
+    bench.read(3 * AT_ONCE)
+    await bench.quiet()
+    await turn()
+
+    assert bench.answers.acks == [(3 * AT_ONCE, True)]
+
+
+async def test_what_is_closed_is_acknowledged_as_far_as_it_is_done() -> None:
+    bench = Bench(lambda delivery: delivery.settle(Outcome.DONE))
+    bench.read(3 * AT_ONCE)
+
+    bench.intake.close()
+    await turn()
+
+    assert bench.answers.acks == [(AT_ONCE, True)]
+
+
+async def test_the_broker_does_not_wait_for_the_rest_when_half_the_prefetch_is_here() -> None:
+    # Given an intake whose first deliveries are half of what may be here
+    bench = Bench(lambda delivery: delivery.settle(Outcome.DONE), prefetch=2 * AT_ONCE)
+    bench.read(2 * AT_ONCE)
+
+    # When the loop has turned once, and the rest has been handed on, but not acknowledged yet
+    await turn()
+
+    # Then what was handed on before is acknowledged
+    assert bench.answers.acks[0] == (AT_ONCE, True)
+
+
+async def test_one_that_cannot_be_handed_on_keeps_no_other_back() -> None:
+    def fail(delivery: Delivery) -> None:
+        if delivery.tag == 1:
+            raise RuntimeError('a mistake of ours')
+
+    bench = Bench(fail)
+
+    bench.read(3)
+
+    assert bench.tags == [1, 2, 3]
