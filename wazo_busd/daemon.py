@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import signal
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -171,9 +170,6 @@ class Daemon:
         self._looking = asyncio.create_task(self._rates.keep(self._received, _RATES_SECONDS), name='rates')
         if self._notifier.watchdog_seconds:
             self._watchdog = asyncio.create_task(self._prove_alive(), name='watchdog')
-        # What is there now stays. The collector, which events set to work, would go through all of it again and again.
-        gc.collect()
-        gc.freeze()
         self._notifier.ready()
         self._tell_status()
 

@@ -65,9 +65,9 @@ class Deadlines:
             for work, began in list(self._running.items()):
                 if began + self._seconds > now:
                     break
-                del self._running[work]
-                self._late[work] = now
-                self._expire(work)
+                if self._running.pop(work, None) is not None:
+                    self._late[work] = now
+                    self._expire(work)
         finally:
             # Also after a mistake of ours: the other calls are still to be ended.
             self._timer = None
@@ -84,8 +84,8 @@ class Deadlines:
             for work, since in list(self._late.items()):
                 if since + _GRACE_SECONDS > now:
                     break
-                del self._late[work]
-                self._abandon(work)
+                if self._late.pop(work, None) is not None:
+                    self._abandon(work)
         finally:
             self._late_timer = None
             if self._late:

@@ -230,6 +230,7 @@ class Conversation:
                 self.note(getattr(self, name), each)
         if other.queue and (other.in_queue or not self.queue) and not self.in_queue:
             self.queue, self.in_queue = other.queue, other.in_queue
+            self.rejoined_queue_at = other.rejoined_queue_at
             self.left_queue_at, self.joined_queue_at = other.left_queue_at, other.joined_queue_at
         self.reasons = dict([*other.reasons.items(), *self.reasons.items()][:_MOST_NOTES])
         self.missed_from = self.missed_from or other.missed_from

@@ -128,6 +128,8 @@ class Progress:
         is_lost = not is_in and not one.in_queue and one.queue != name
         if is_in or not one.in_queue:
             one.joined_queue_at = at if is_in else None
+        if one.queue != name:
+            one.rejoined_queue_at = None
         one.queue, one.in_queue, one.left_queue_at = name, is_in, None if is_in else at
         one.likely_agents = []
         # The event of Asterisk and that of the call come by two services; the later one can be first.

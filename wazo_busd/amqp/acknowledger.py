@@ -41,6 +41,8 @@ class ChannelAcknowledger:
         self._flushing: asyncio.Handle | None = None
         self.more_follow = False
         """Whether more of what was read is about to be handed on; it is acknowledged together."""
+        self._waits_since = 0.0
+        """Since when acknowledgements wait for it, on the monotonic clock; 0 while they do not."""
         self._is_patient = False
         """Whether the broker is told later than in this turn of the loop."""
         self._straggling: asyncio.TimerHandle | None = None
@@ -142,16 +144,27 @@ class ChannelAcknowledger:
             self._flushing = self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
-        if self.more_follow and not self._returned and self._window.unsettled_count < self._half:
+        if self._is_more_worth_waiting_for():
             self._flushing = self._loop.call_soon(self._flush)
             return
         self._flushing = None
+        self._waits_since = 0.0
         self._tell(all_finished=False)
         if self._window.waiting and self._straggling is None and not self._closed:
             self._straggling = self._loop.call_later(STRAGGLER_SECONDS, self._flush_stragglers)
 
+    def _is_more_worth_waiting_for(self) -> bool:
+        """Whether what is handed on in the next turns can be acknowledged together with what is finished."""
+        if not self.more_follow or self._returned or self._window.unsettled_count >= self._half:
+            return False
+        now = time.monotonic()
+        self._waits_since = self._waits_since or now
+        return now - self._waits_since < _PATIENCE_SECONDS
+
     def _flush_stragglers(self) -> None:
         self._straggling = None
+        if self._flushing is not None:
+            self._flushing.cancel()
         self._flush()
 
     def _tell(self, *, all_finished: bool) -> None:

@@ -119,6 +119,8 @@ class Consumer:
         self._reason = reason
         if count != self._limit:
             self._limit = count
+            if self._intake is not None:
+                self._intake.hurry()
             self._told.set()
         elif self.status.state in (ConsumerState.CONSUMING, ConsumerState.PAUSED):
             self._become(self.status.state, reason)
@@ -241,7 +243,7 @@ class Consumer:
         try:
             tap = partial(link.transport.cutter.tap, channel.number, sink=deliver)
             ordinary = fallback.callback(link.transport.cutter, channel.number)
-            await self._consume(channel, queue.name, acknowledger, tap, ordinary, ended)
+            await self._consume(channel, queue.name, intake, tap, ordinary, ended)
             if cancelled.is_set():
                 self._gaps.gone('its queue was deleted, with what was in it')
                 self._declarer.forget_kind(self.queue)
@@ -252,7 +254,9 @@ class Consumer:
             raise self._declarer.explained(error, f'the queue {queue.name}') from None
         finally:
             ended[1].cancel()
-            intake.close()
+            if not intake.is_closed:
+                intake.hand_on_all()
+                intake.close()
             acknowledger.close()
             self._acknowledger = self._intake = None
             if self._lost is not None:
@@ -263,7 +267,7 @@ class Consumer:
         self,
         channel: AbstractChannel,
         queue: str,
-        acknowledger: ChannelAcknowledger,
+        intake: Intake,
         tap: Callable[[str], None],
         ordinary: _Ordinary,
         ended: list[asyncio.Future[Any]],
@@ -274,7 +278,7 @@ class Consumer:
             self._told.clear()
             most = (self._prefetch if self._limit is None else self._limit) if self._wanted else 0
             # What an earlier consumer of this channel has left here is part of it.
-            count = max(1, most - acknowledger.open) if most else 0
+            count = max(1, most - intake.here) if most else 0
             # RabbitMQ 3.10 gives a consumer what an earlier one of its tag has left here again, or crashes over it.
             tag = next(tags)
             if count:
@@ -286,17 +290,15 @@ class Consumer:
                 await _consume(channel, queue, tag, ordinary)
             if self._wanted:
                 self._become(ConsumerState.CONSUMING if count else ConsumerState.PAUSED, self._reason)
-            await self._until_told(acknowledger, ended, most // 2 if count < most // 2 else None)
+            await self._until_told(intake, ended, most // 2 if count < most // 2 else None)
             if count and self._wanted and not any(each.done() for each in ended):
                 await channel.basic_cancel(tag, timeout=_CANCEL_SECONDS)
 
-    async def _until_told(
-        self, acknowledger: ChannelAcknowledger, ended: list[asyncio.Future[Any]], few: int | None
-    ) -> None:
+    async def _until_told(self, intake: Intake, ended: list[asyncio.Future[Any]], few: int | None) -> None:
         """Wait until it is to take more or less, or can take nothing any more.
 
         Args:
-            acknowledger: the acknowledger of the channel.
+            intake: the intake of the channel.
             ended: what ends it.
             few: with so few deliveries open it can take more than it asked for; `None` if it asked for enough.
 
@@ -310,9 +312,9 @@ class Consumer:
             while not (told.done() or any(each.done() for each in ended)):
                 timeout = _LOOK_SECONDS if few is None else _NARROW_SECONDS
                 await asyncio.wait([told, *ended], timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-                if few is not None and acknowledger.open <= few:
+                if few is not None and intake.here <= few:
                     return
-                if acknowledger.oldest_seconds() > _HELD_SECONDS:
+                if intake.oldest_seconds() > _HELD_SECONDS:
                     log.info('channel_recycled', handler=self.queue.handler, effect='what it holds is given out anew')
                     raise _Recycled
         finally:

@@ -80,6 +80,13 @@ def test_who_has_come_back_to_a_queue_at_once_leaves_it() -> None:
     assert told(*events, *rung('1001', 30.1, 59)) == (['Name 1001'], 'no-answer', 'support')
 
 
+def test_who_has_come_back_to_a_queue_and_gone_to_another_leaves_that_one() -> None:
+    back = [of_queue(JOIN, 0.5), of_queue(JOIN, 5)]
+    other = [of_queue(JOIN, 5.5, 'sales'), of_queue(LEAVE, 5.8, 'sales')]
+
+    assert told(BEGIN, *back, *other, *rung('1001', 7, 59)) == (['Name 1001'], 'no-answer', 'sales')
+
+
 def test_who_comes_back_to_a_queue_in_order_is_in_it() -> None:
     events = [BEGIN, of_queue(JOIN, 0.5), of_queue(LEAVE, 20), of_queue(JOIN, 20.001), *rung('1001', 21, 60)]
 

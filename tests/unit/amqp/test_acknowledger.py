@@ -631,3 +631,39 @@ async def test_at_the_end_nothing_gathers_any_more(monkeypatch: pytest.MonkeyPat
     await bench.acknowledger.settle_all()
 
     assert bench.channel.acks == [(2, True)]
+
+
+@pytest.mark.parametrize('gathers', [False, True])
+async def test_what_is_finished_waits_only_for_a_moment_for_more_of_its_read(gathers: bool) -> None:
+    bench = Bench(3, gathers=gathers)
+    bench.acknowledger.more_follow = True
+
+    bench.done(1, 2, 3)
+    await bench.channel.told(1)
+
+    assert bench.channel.acks == [(3, True)]
+
+
+async def test_what_is_given_back_does_not_wait_for_more_of_its_read() -> None:
+    bench = Bench(3)
+    bench.acknowledger.more_follow = True
+
+    bench.give_back(2)
+    await turn()
+
+    assert bench.channel.nacks == [2]
+
+
+async def test_stragglers_are_told_while_more_of_the_read_follows() -> None:
+    # Given one that is finished behind another one that is not
+    bench = Bench(3)
+    bench.done(2)
+    await turn()
+
+    # When more of a read follows for as long as a straggler waits
+    bench.acknowledger.more_follow = True
+    bench.done(3)
+    await bench.channel.told(2)
+
+    # Then both are acknowledged by themselves
+    assert sorted(bench.channel.acks) == [(2, False), (3, False)]

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.unit.rig import turn
+from wazo_busd.amqp import intake as module
 from wazo_busd.amqp.acknowledger import ChannelAcknowledger
+from wazo_busd.amqp.arrival import first_hand
 from wazo_busd.amqp.copies import Copies
 from wazo_busd.amqp.frames import Cut
 from wazo_busd.amqp.intake import Intake
@@ -56,9 +59,10 @@ class Bench:
         self.answers = Answers()
         self._accept = accept
         self._next_tag = 1
+        self.acknowledger = ChannelAcknowledger(self.answers, prefetch, cast('Copies', None))
         self.intake = Intake(
             self._accepted,
-            ChannelAcknowledger(self.answers, prefetch, cast('Copies', None)),
+            self.acknowledger,
             handler='bell',
             copies=cast('Copies', None),
             returns='wazo-busd.returns',
@@ -152,6 +156,67 @@ async def test_the_broker_does_not_wait_for_the_rest_when_half_the_prefetch_is_h
 
     # Then what was handed on before is acknowledged
     assert bench.answers.acks[0] == (AT_ONCE, True)
+
+
+async def test_one_that_is_hurried_hands_on_the_rest_in_one_turn() -> None:
+    bench = Bench()
+    bench.read(5 * AT_ONCE)
+
+    bench.intake.hurry()
+    await asyncio.sleep(0)
+
+    assert bench.tags == list(range(1, 5 * AT_ONCE + 1))
+
+
+async def test_one_that_is_hurried_with_nothing_waiting_takes_its_time_with_the_next_read() -> None:
+    bench = Bench()
+    bench.read(AT_ONCE)
+
+    bench.intake.hurry()
+    bench.read(3 * AT_ONCE)
+
+    assert bench.tags == list(range(1, 2 * AT_ONCE + 1))
+
+
+async def test_all_that_waits_can_be_handed_on_at_once() -> None:
+    bench = Bench()
+    bench.read(5 * AT_ONCE)
+
+    bench.intake.hand_on_all()
+
+    assert bench.tags == list(range(1, 5 * AT_ONCE + 1))
+
+
+@pytest.fixture
+def mistaken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be made of the 40th delivery, by a mistake of ours."""
+
+    def mistaken(cut: Cut, *others: Any) -> Delivery:
+        if cut.tag == 40:
+            raise RuntimeError('a mistake of ours')
+        return first_hand(cut, *others)
+
+    monkeypatch.setattr(module, 'first_hand', mistaken)
+
+
+@pytest.mark.usefixtures('mistaken')
+async def test_what_nothing_can_be_made_of_keeps_back_nothing_behind_it() -> None:
+    bench = Bench()
+
+    bench.read(3 * AT_ONCE)
+    await turn()
+
+    assert bench.tags == [tag for tag in range(1, 3 * AT_ONCE + 1) if tag != 40]
+
+
+@pytest.mark.usefixtures('mistaken')
+async def test_what_nothing_can_be_made_of_is_not_acknowledged_with_those_behind_it() -> None:
+    bench = Bench(lambda delivery: delivery.settle(Outcome.DONE))
+
+    bench.read(3 * AT_ONCE)
+    await turn()
+
+    assert (next(each.tag for each in bench.acknowledger.unsettled()), bench.answers.acks) == (40, [(39, True)])
 
 
 async def test_one_that_cannot_be_handed_on_keeps_no_other_back() -> None:
