@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The wazo-busd Authors
-"""The deadlines: ends calls that take too long, with one timer for all calls of a handler."""
+"""The deadlines: ends calls that take too long, with two timers for all calls of a handler."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Tries:
                     self._finish(work)
         except BaseException as error:  # noqa: BLE001 — here exceptions of plugins end
             raised = error
-        return self._end(work, raised) if work.is_abandoned else self._conclude(work, raised)
+        return self._end(work, raised)
 
     async def _call(self, work: Work) -> None:
         """The call and what is around it, in this order."""
