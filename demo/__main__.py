@@ -64,7 +64,9 @@ class _Show:
                 await taken()
                 return
             if number % _PAGE == 0:
-                print(f'{"":8}  {number} events so far; Ctrl-C stops', flush=True)
+                # In one piece, even where nothing is buffered: the daemon writes between.
+                sys.stdout.write(f'{"":8}  {number} events so far; Ctrl-C stops\n')
+                sys.stdout.flush()
 
 
 @click.command()
@@ -119,7 +121,8 @@ async def _beside_daemon(node: RabbitmqNode, config: Path, show: _Show) -> int:
     # A group of its own: Ctrl-C reaches this process alone, which passes it on once.
     daemon = subprocess.Popen(
         [sys.executable, '-m', 'wazo_busd', 'run', '-c', str(config)],
-        env=os.environ | {'NOTIFY_SOCKET': str(hearer.path)},
+        # Without a buffer its lines would come in pieces, and ours between them.
+        env={**os.environ, 'NOTIFY_SOCKET': str(hearer.path), 'PYTHONUNBUFFERED': ''},
         process_group=0,
     )
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -145,11 +145,10 @@ class _Running:
         return bytes(of_errors or of_output)
 
     def close(self) -> None:
-        """Watch it no more."""
+        """Neither feed it nor read it any more. One that is killed and not gone yet is collected when it is."""
         self._end_feed()
         for pipe in list(self._open):
             self._end_pipe(pipe)
-        self._end_watch()
 
     def _end_watch(self) -> None:
         if self._end_fd is not None:

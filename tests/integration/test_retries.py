@@ -7,12 +7,13 @@ from __future__ import annotations
 import asyncio
 import json
 import struct
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
 import aio_pika
 import pytest
-from aiormq.abc import ChannelFrame
+from aiormq.abc import AbstractChannel, ChannelFrame
 from aiormq.channel import Channel
 from pamqp import commands
 from pamqp.body import ContentBody
@@ -21,10 +22,12 @@ from pamqp.frame import marshal
 from tests.conftest import Broker
 from tests.integration.conftest import MakeStation, Station, history_of
 from tests.support import PATIENCE_SECONDS, Collected, Service, eventually, eventually_async, reason_for
+from wazo_busd.amqp import declaration
 from wazo_busd.amqp.properties import WireProperties
 from wazo_busd.bus import ConsumerState
 from wazo_busd.delivery import Delivery
 from wazo_busd.outcome import Outcome
+from wazo_busd.topology import Exchange
 
 SHORT = 0.1
 """A delay that a test can wait for."""
@@ -530,3 +533,34 @@ async def until_unacknowledged(broker: Broker, number: int) -> None:
         return await asyncio.to_thread(unacknowledged, broker) == number
 
     await eventually_async(are)
+
+
+async def test_what_comes_back_as_soon_as_that_exchange_is_there_again_is_no_orphan(
+    station: Station, service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = await station.attach('calls', 'calls.#', delays_seconds=[SHORT])
+
+    async def nobodys_is_kept() -> bool:
+        await service.send('wazo-busd.return', 'nobody', b'{}', {})
+        with suppress(aio_pika.exceptions.ChannelNotFoundEntity):
+            return await service.depth('wazo-busd.return.orphans') > 0
+        return False
+
+    await eventually_async(nobodys_is_kept)
+    declare = declaration._declare_exchange
+    too_soon = asyncio.Event()
+
+    async def declare_and_use(channel: AbstractChannel, exchange: Exchange) -> None:
+        await declare(channel, exchange)
+        if exchange.name == 'wazo-busd.return':
+            await service.send('wazo-busd.return', 'calls', b'{"data":1}', {})
+            too_soon.set()
+
+    monkeypatch.setattr(declaration, '_declare_exchange', declare_and_use)
+    await service.channel.exchange_delete('wazo-busd.return')
+    await asyncio.wait_for(too_soon.wait(), PATIENCE_SECONDS)
+    await send(service, 2)
+    retry((await calls.count(1))[0])
+    await calls.count(2)
+
+    assert {each.routing_key for each in await service.take('wazo-busd.return.orphans')} == {'nobody'}

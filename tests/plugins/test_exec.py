@@ -293,8 +293,17 @@ async def test_a_timeout_ends_all_that_it_has_started_even_what_ignores_it(tmp_p
     script = 'trap "" TERM; (trap "" TERM; sleep 1000) & echo $! > child; echo $$ > parent; touch up; sleep 1000'
 
     assert await run_too_long(tmp_path, script) is Outcome.RETRY
-    pids = [int((tmp_path / name).read_text()) for name in ('child', 'parent')]
-    await eventually(lambda: not any(map(is_alive, pids)))
+    await eventually(lambda: not is_alive(int((tmp_path / 'child').read_text())))
+    await eventually(lambda: left_of(tmp_path) == [])
+
+
+async def test_one_that_is_not_gone_as_soon_as_it_is_killed_is_collected_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(program, '_KILL_SECONDS', 0.0)
+    await run_too_long(tmp_path, 'trap "" TERM; touch up; while :; do sleep 0.1; done')
+
+    await eventually(lambda: left_of(tmp_path) == [])
 
 
 @pytest.mark.parametrize('turns', range(1, 8))
@@ -320,6 +329,17 @@ def running_in(directory: Path) -> list[str]:
     for process in Path('/proc').glob('[0-9]*'):
         with suppress(OSError):
             if (process / 'cwd').readlink() == directory:
+                found.append(process.name)
+    return found
+
+
+def left_of(directory: Path) -> list[str]:
+    """The processes that run in a directory, and our children that have ended and that nobody has collected."""
+    found = running_in(directory)
+    for process in Path('/proc').glob('[0-9]*'):
+        with suppress(OSError):
+            state, parent = (process / 'stat').read_text().rsplit(')', 1)[1].split()[:2]
+            if state == 'Z' and int(parent) == os.getpid():
                 found.append(process.name)
     return found
 
@@ -375,7 +395,7 @@ def test_on_uvloop_a_program_runs_and_ends_as_on_the_other(
 ) -> None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         assert runner.run(patiently(run(tmp_path, script, **more))) == [outcome]
-        assert running_in(tmp_path) == []
+        runner.run(eventually(lambda: left_of(tmp_path) == []))
 
 
 def test_on_uvloop_it_gets_all_of_its_input_and_nobody_else_can_read_what_it_writes(tmp_path: Path) -> None:

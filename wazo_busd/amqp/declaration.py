@@ -75,12 +75,34 @@ class Declarer:
         """
         for exchange in self.hub.exchanges:
             try:
+                if exchange == self.hub.returns and self._ledger.known and not await exists(link, exchange):
+                    await self._bring_back_returns(link)
+                    continue
                 async with control(link) as channel:
                     await _declare_exchange(channel, exchange)
             except REFUSALS as error:
                 raise self.explained(error, f'the exchange {exchange.name}') from None
         for upstream in UPSTREAMS:
             await self._bind_upstream(link, upstream)
+
+    async def _bring_back_returns(self, link: Link) -> None:
+        """Make the exchange for returns again, which somebody deleted with its bindings.
+
+        Until it is bound for the handlers, what comes back finds no way: its delay queue keeps it and tries again. That
+        it is not taken for an orphan meanwhile, nobody takes those in until then.
+        """
+        returns, orphans = self.hub.returns, self.hub.orphans
+        async with control(link) as channel:
+            await channel.queue_unbind(self.hub.orphan_queue.name, orphans.name)
+        async with control(link) as channel:
+            await _declare_exchange(channel, returns)
+        for queue in self._ledger.known:
+            try:
+                async with control(link) as channel:
+                    await channel.queue_bind(queue, returns.name, self.hub.handler_of(queue))
+            except aiormq.exceptions.ChannelNotFoundEntity:
+                log.debug('queue_of_handler_gone', queue=queue)
+        await self.declare_delays(link, ())
 
     @property
     def misses_upstream(self) -> bool:
