@@ -12,9 +12,10 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.examples import examples
 from wazo_busd.codec import Limits, decode, encode
 from wazo_busd.errors import Undecodable
 from wazo_busd.event import Event
@@ -209,8 +210,36 @@ def test_a_body_as_deep_as_allowed_is_read(depth: int) -> None:
     assert isinstance(decoded(nested(depth), limits=Limits(depth=depth)), Event)
 
 
+def levels(value: Any) -> int:
+    """How many levels of maps and lists a value has."""
+    if not isinstance(value, (dict, list)):
+        return 0
+    return 1 + max(map(levels, value.values() if isinstance(value, dict) else value), default=0)
+
+
+@given(
+    data=st.recursive(
+        st.none() | st.text(st.sampled_from('{}[]a'), max_size=4),
+        lambda inner: st.dictionaries(st.sampled_from('ab'), inner, max_size=2) | st.lists(inner, max_size=2),
+        max_leaves=6,
+    ),
+    depth=st.integers(1, 4),
+)
+@example({'a': {}}, 2)
+@example({'a': {'a': {}}}, 3)
+@settings(max_examples=examples(800))
+def test_a_body_is_refused_exactly_if_it_has_more_levels_than_allowed(data: Any, depth: int) -> None:
+    refused = False
+    try:
+        decoded(json.dumps({'data': data}), limits=Limits(depth=depth))
+    except Undecodable:
+        refused = True
+
+    assert refused is (levels({'data': data}) > depth)
+
+
 @pytest.mark.parametrize('depth', [1, 2, 7, 200])
-def test_a_bodydeeper_than_allowed_is_refused_with_the_key_to_change(depth: int) -> None:
+def test_a_body_deeper_than_allowed_is_refused_with_the_key_to_change(depth: int) -> None:
     with pytest.raises(Undecodable, match=rf'^the body is nested deeper than {depth} levels \(bus.max_depth\)$'):
         decoded(nested(depth + 1), limits=Limits(depth=depth))
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from wazo_busd.catalogue import Entry, entries, find
 from wazo_busd.catalogue.publication import Era, example, publication
-from wazo_busd.event import FIELDS, Event
+from wazo_busd.event import FIELDS, Event, from_wire
 
 ERAS: tuple[Era, ...] = ('now', '2019')
 TENANT = '6f3b1c1e-0d0c-4d7c-9a53-1ff2e2c0b1a5'
@@ -63,6 +63,14 @@ def test_an_event_says_what_it_was_given() -> None:
         3,
         'carried',
     )
+
+
+def test_an_event_from_the_wire_is_as_one_that_was_made_by_its_class() -> None:
+    said: tuple[Any, ...] = ('call_created', {'a': 1}, 'k', 'xivo', {'b': 2}, {'c': 3}, b'{}', 1.5, True, 3, 'carried')
+    from_the_wire, made = from_wire(*said), Event(*said)
+
+    assert type(from_the_wire) is Event
+    assert pickle.dumps(from_the_wire) == pickle.dumps(made)
 
 
 def test_an_event_that_was_given_nothing_else_is_a_first_try_of_nothing() -> None:

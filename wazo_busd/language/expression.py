@@ -75,7 +75,8 @@ def described(event: Event, way: tuple[str | int, ...]) -> str:
 
 def field_of(event: Event, way: tuple[str | int, ...]) -> Any:
     """The value of a field of an event; `NOTHING` if it has none."""
-    return within(variable(event, str(way[0]), NOTHING), way[1:])
+    value = variable(event, str(way[0]), NOTHING)
+    return within(value, way[1:]) if len(way) > 1 else value
 
 
 def shown(value: Any) -> str:

@@ -63,7 +63,11 @@ class Run(Context):
         self.surroundings = surroundings
         self.vars: dict[str, Any] = {}
         self.exported_vars: set[str] = set()
-        self.eval_ctx = _settings(environment)
+
+    @property
+    def eval_ctx(self) -> EvalContext:  # type: ignore[override]
+        """The settings, which only some of Jinja's own filters ask for."""
+        return _settings(self.environment)
 
     def resolve_or_missing(self, key: str) -> Any:
         """The value of a name: one that the text has set itself, else one of the event's."""
@@ -87,9 +91,11 @@ def _settings(environment: Environment) -> EvalContext:
     return EvalContext(environment)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Value:
     """What a text takes from an event, still without the escapes of its destination.
+
+    It is not frozen: there is one for each event that an expression is asked of, and that takes three times as long.
 
     Attributes:
         plain: the value.
@@ -136,8 +142,10 @@ def compare(environment: Environment, left: Any, *pairs: Any) -> bool:
 
     In a condition, one with a missing field is false, whichever it is, and so is one of things that have no order.
     """
-    for name, right in zip(pairs[::2], pairs[1::2], strict=True):
-        if insist(left, right) is not None:
+    steps = iter(pairs)
+    for name, right in zip(steps, steps, strict=True):
+        # Nearly always both are there, and this is asked of each event.
+        if (isinstance(left, Undefined) or isinstance(right, Undefined)) and insist(left, right) is not None:
             return False
         try:
             if not _COMPARISONS[name](left, right):

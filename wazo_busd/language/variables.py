@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from operator import attrgetter
 from typing import Any
 
 from wazo_busd.event import FIELDS, Event
@@ -23,11 +24,7 @@ def _timestamp(event: Event) -> str | None:
     return None if event.timestamp is None else event.timestamp.isoformat()
 
 
-def _attribute(name: str) -> Callable[[Event], Any]:
-    return lambda event: getattr(event, name)
-
-
-_READERS: dict[str, Callable[[Event], Any]] = {name: _attribute(name) for name in VARIABLES} | {'timestamp': _timestamp}
+_READERS: dict[str, Callable[[Event], Any]] = {name: attrgetter(name) for name in VARIABLES} | {'timestamp': _timestamp}
 
 
 def variable(event: Event, name: str, otherwise: Any = None) -> Any:
