@@ -17,6 +17,7 @@ from bench import recorder
 from bench.broker import are_consumed, wait_until
 from bench.errors import BenchError
 from bench.recorder import Tally, delays_path
+from bench.usage import is_at_rest
 from bench.wire import Place
 from tools.children import end_with_parent
 
@@ -134,6 +135,14 @@ class Process:
         """
         consumer = self._consumer
         self.wait_until(lambda: are_consumed(consumer.place, consumer.queues), patience_seconds)
+
+    def wait_until_at_rest(self, patience_seconds: float) -> None:
+        """Wait until it has nothing to do: what takes its queues may be about its start yet.
+
+        Raises:
+            BenchError: it does not come to it, or ends.
+        """
+        self.wait_until(lambda: is_at_rest(self.pid), patience_seconds)
 
     def stop(self) -> None:
         """Ask it to end, and wait until it has."""

@@ -18,15 +18,14 @@ from bench.consumer import ROOT, Consumer, Process
 from bench.daemon import FAIL_ATTEMPTS, Daemon
 from bench.errors import BenchError
 from bench.figures import Delays, Figures, Idle
+from bench.plan import FEW_WARM_SHARE, WARM_SHARE
 from bench.publisher import LINES, Order
 from bench.recorder import Tally
 from bench.usage import cpu_seconds, memory_mib
 from bench.wire import Wire
 from bench.workload import workload
 
-_WARM_SHARE = 0.02
 _PATIENCE_SECONDS = 120.0
-_SETTLING_SECONDS = 0.5
 _IDLE_SETTLING_SECONDS = 3.0
 
 
@@ -51,7 +50,7 @@ class Measure:
         *,
         backlog: int = 0,
         lines: int = LINES,
-        warm_share: float = _WARM_SHARE,
+        warm_share: float = WARM_SHARE,
     ) -> Figures:
         """Fill the consumer's queues, then start it and see what it costs.
 
@@ -77,7 +76,7 @@ class Measure:
         return _figures(tally, memory)
 
     def paced(self, consumer: Consumer, name: str, rate: float, seconds: float) -> Figures:
-        """Start the consumer, then publish at a steady pace.
+        """Start the consumer, wait until it has, then publish at a steady pace.
 
         Args:
             consumer: which; one with one queue.
@@ -92,7 +91,7 @@ class Measure:
         events = max(2, int(rate * seconds))
         with self._process(consumer, events, stamped=True) as process:
             process.wait_until_consuming(_PATIENCE_SECONDS)
-            time.sleep(_SETTLING_SECONDS)
+            process.wait_until_at_rest(_PATIENCE_SECONDS)
             with _published(Order(consumer.place, name, events, rate)) as late:
                 tally, delays = process.wait(_PATIENCE_SECONDS)
             memory = memory_mib(process.pid)
@@ -109,6 +108,7 @@ class Measure:
         self._prepare(consumer)
         self._broker.fill(consumer.place, consumer.queues, workload(name), events, LINES)
         (dead,) = consumer.dead_queues
+        # First tries come before second ones: if a larger share only warmed it up, few first ones would count.
         with self._process(consumer, events * FAIL_ATTEMPTS) as process, Wire(consumer.place) as wire:
             tally, _ = process.wait(_PATIENCE_SECONDS)
             wait_until(lambda: wire.depth(dead).events >= events, f'{events} dead letters')
@@ -149,7 +149,7 @@ class Measure:
 
     @contextmanager
     def _process(
-        self, consumer: Consumer, target: int, *, stamped: bool = False, warm_share: float = _WARM_SHARE
+        self, consumer: Consumer, target: int, *, stamped: bool = False, warm_share: float = FEW_WARM_SHARE
     ) -> Iterator[Process]:
         warm = int(target * warm_share)
         with (

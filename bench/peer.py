@@ -30,6 +30,9 @@ PROGRAMS = {
 }
 """The modules of those in Python."""
 
+SLOW = (KOMBU, AIO_PIKA, FASTSTREAM)
+"""Those that handle half as many events at full speed, so that a run takes no longer."""
+
 _QUEUE = 'bench'
 _PEERS = Path(__file__).absolute().parent / 'peers'
 

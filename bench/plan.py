@@ -14,7 +14,7 @@ class Plan:
 
     Attributes:
         rounds: how often what is compared is measured.
-        events: how many a consumer handles at full speed; slow peers half of it.
+        events: how many a consumer handles at full speed, those that only warm it up among them; slow peers half of it.
         paces: for how many seconds each rate is kept.
         pace_rounds: how often the rates with a goal are measured.
         steady_seconds: how long the handler that waits is kept busy.
@@ -45,7 +45,7 @@ class Plan:
 
 FULL = Plan(
     rounds=3,
-    events=12_000,
+    events=40_000,
     paces={10: 4.0, 100: 3.0, 500: 3.0, 1000: 2.5, 3000: 2.5, 10_000: 1.5},
     pace_rounds=2,
     steady_seconds=4.0,
@@ -58,11 +58,11 @@ FULL = Plan(
     backlogs=(0, 100_000, 1_000_000),
     sizes=(800, 8000, 64_000, 512_000),
 )
-"""About ten minutes on two processors."""
+"""About nine minutes on two processors."""
 
 QUICK = Plan(
     rounds=1,
-    events=6000,
+    events=10_000,
     paces={1000: 1.5, 3000: 1.5},
     pace_rounds=1,
     steady_seconds=1.5,
@@ -76,6 +76,12 @@ QUICK = Plan(
     sizes=(800, 64_000),
 )
 """About a minute, to work with: one round says nothing about noise."""
+
+WARM_SHARE = 0.4
+"""Which share of the events at full speed only warms a consumer up, whichever it is."""
+
+FEW_WARM_SHARE = 0.02
+"""The same at a pace, where events come to a consumer that has started and is at rest, and where a handler fails."""
 
 GOAL_RATES = (1000, 3000)
 """The rates that there are goals for."""

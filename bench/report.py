@@ -12,7 +12,7 @@ from bench import daemon, peer
 from bench.figures import Figures
 from bench.goals import goals
 from bench.machine import MISSING, Machine
-from bench.plan import Plan
+from bench.plan import FEW_WARM_SHARE, WARM_SHARE, Plan
 from bench.results import DAEMON, Results
 from bench.rounds import Rounds, Spread
 from bench.workload import workload
@@ -26,6 +26,12 @@ Written by `make bench`; a later run writes it anew. CPU is user and system time
 microseconds an event, from the first event that counts to the last; starting is left out. The handler counts what it
 has really handled, and a run that does not come to its end is an error. The daemon is the installed one, whole, as a
 process of its own with `log_level: warning`."""
+_WARM_UP = """\
+- **Amounts at full speed:** {events:,} events, or handler runs where there are several handlers; {fewer:,} for
+  {slow}; fewer large bodies and requests.
+- **Warming up:** the first {percent:.0f} % at full speed do not count, whoever the consumer is. At a pace events come
+  when it has started and is at rest, and the first {few_percent:.0f} % do not count; no more do where a handler fails.
+  The daemon's HTTP server, which it imports beside its first events, is imported before them here."""
 _PEERS = """\
   kombu is the client of Wazo's page: one acknowledgement an event, no limit to what it takes at once. The others take
   256 at once, as the daemon does. FastStream logs nothing. The one in C acknowledges a hundred at once and decodes no
@@ -41,7 +47,8 @@ p50, p99 and max are the milliseconds from the publisher's `send` to the handler
 milliseconds late the publisher itself was at its latest, because others had the processor: then the rest is noise."""
 _LANES = """\
 The first event is held for two seconds, so that as many others wait as the broker gives out: 65,535, more than which
-AMQP does not allow on a channel. Those seconds are in the runs/s."""
+AMQP does not allow on a channel. Those seconds are in the runs/s. No event only warms up here: the others are
+read while the first is held, and that counts."""
 _cpu = operator.attrgetter('cpu_us')
 
 
@@ -80,6 +87,13 @@ def _head(machine: Machine, plan: Plan) -> Iterator[str]:
     sizes = ' and '.join(f'{title} events of {workload(name).mean_size} bytes' for name, title in _WORKLOADS.items())
     yield f'- **Workloads:** {sizes} on average, persistent,'
     yield "  with the headers of today's hosts."
+    yield _WARM_UP.format(
+        events=plan.events,
+        fewer=plan.events // 2,
+        slow=', '.join(peer.SLOW),
+        percent=100 * WARM_SHARE,
+        few_percent=100 * FEW_WARM_SHARE,
+    )
     yield f'- **Noise:** {_noise(plan)}'
     yield ''
 

@@ -19,8 +19,7 @@ from bench.rounds import Rounds, turned
 from bench.sampler import Profile
 from bench.workload import workload
 
-_SLOW = {peer.KOMBU, peer.AIO_PIKA, peer.FASTSTREAM}
-_MOST_BYTES = 64_000_000
+_MOST_BYTES = 100_000_000
 _MOST_PREFETCH = 65_535
 _BACKLOG_QUEUE = {'max_length': 2_000_000, 'max_bytes': 8_000_000_000}
 _STEADY_RATE = 200
@@ -203,7 +202,7 @@ class Suite:
                 rounds.add(consumer.name, self._told(f'round {number + 1}, {name}, {consumer.name}', figures))
 
     def _events(self, consumer: Consumer) -> int:
-        return self._plan.events // (2 if consumer.name in _SLOW else len(consumer.queues))
+        return self._plan.events // (2 if consumer.name in peer.SLOW else len(consumer.queues))
 
     def _told(self, what: str, figures: Figures) -> Figures:
         """Tell a person what was found."""

@@ -30,7 +30,7 @@ from bench.daemon import Daemon
 from bench.errors import BenchError
 from bench.figures import Figures
 from bench.measure import Measure
-from bench.usage import cpu_seconds
+from bench.usage import cpu_seconds, is_at_rest
 from tools.children import end_with_parent
 from tools.rabbitmq_node import RabbitmqNode, is_installed
 
@@ -47,10 +47,6 @@ _ALL_SEEN = [name for name, arguments in WAYS.items() if arguments is not None a
 _SUMMARY = re.compile(r'(\d+) events? in [\d.]+ s')
 _SKIPPED = re.compile(r'(\d+) skipped')
 _STOP_SECONDS = 20.0
-_QUIET_SECONDS = 0.3
-_QUIET_CPU_SECONDS = 0.01
-"""Who uses less CPU in so long has nothing to do."""
-
 _LOG_LENGTH = 2000
 
 
@@ -128,11 +124,10 @@ class Onlooker:
 
     def _rest(self) -> float:
         """Wait until it has nothing to do any more, and give the CPU time that it has had."""
-        deadline, before, now = time.monotonic() + _STOP_SECONDS, -1.0, cpu_seconds(self._process.pid)
-        while now - before > _QUIET_CPU_SECONDS and time.monotonic() < deadline:
-            time.sleep(_QUIET_SECONDS)
-            before, now = now, cpu_seconds(self._process.pid)
-        return now
+        deadline = time.monotonic() + _STOP_SECONDS
+        while not is_at_rest(self._process.pid) and time.monotonic() < deadline:
+            pass
+        return cpu_seconds(self._process.pid)
 
 
 def measure(

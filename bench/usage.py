@@ -4,9 +4,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 _PROC = Path('/proc')
+_LOOK_SECONDS = 0.5
+_REST_CPU_SECONDS = 0.01
 
 
 def cpu_seconds(pid: int) -> float:
@@ -22,6 +25,13 @@ def cpu_seconds(pid: int) -> float:
             # It has ended since.
             continue
     return total / 1e9
+
+
+def is_at_rest(pid: int) -> bool:
+    """Whether a process has nothing to do: looks for half a second whether it uses CPU time."""
+    before = cpu_seconds(pid)
+    time.sleep(_LOOK_SECONDS)
+    return cpu_seconds(pid) - before < _REST_CPU_SECONDS
 
 
 def memory_mib(pid: int) -> float:

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The wazo-busd Authors
 """Does nothing but say that there was an event."""
 
+import bench.early  # noqa: F401
 from bench.recorder import recorder
 from wazo_busd.api import Event, handler
 

@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The wazo-busd Authors
 """Fails at every event."""
 
+import bench.early  # noqa: F401
 from bench.recorder import recorder
 from wazo_busd.api import Event, handler
 

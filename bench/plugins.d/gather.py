@@ -4,6 +4,7 @@
 
 import asyncio
 
+import bench.early  # noqa: F401
 from bench.recorder import recorder
 from wazo_busd.api import Event, handler
 

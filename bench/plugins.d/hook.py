@@ -2,6 +2,7 @@
 # SPDX-FileCopyrightText: The wazo-busd Authors
 """The plugin webhook, which also says when an event has been accepted."""
 
+import bench.early  # noqa: F401
 from bench.recorder import recorder
 from plugins.webhook import Webhook
 from wazo_busd.api import Event, handler

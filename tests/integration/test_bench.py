@@ -7,16 +7,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench import daemon, peer
 from bench.broker import Broker
+from bench.consumer import Consumer, Process
 from bench.daemon import Case, Daemon
 from bench.errors import BenchError
 from bench.figures import Figures
 from bench.lineup import Lineup
 from bench.measure import Measure
+from bench.plan import WARM_SHARE
 from bench.receiver import Receiver
 from bench.sampler import Profile
 from bench.wire import Wire
@@ -33,7 +36,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     require_broker()
     node = RabbitmqNode(tmp_path_factory.mktemp('bench'))
     node.start()
-    yield Broker(node, 16)
+    yield Broker(node, 18)
     node.stop()
 
 
@@ -56,6 +59,22 @@ def is_sound(figures: Figures) -> bool:
 @pytest.mark.parametrize('name', [peer.KOMBU, peer.BATCH, peer.AIO_PIKA])
 def test_a_peer_handles_every_event(measure: Measure, lineup: Lineup, name: str, kind: str) -> None:
     assert is_sound(measure.full_speed(lineup.peer(name, kind), 'ami', EVENTS))
+
+
+def test_the_same_share_of_the_events_warms_up_whoever_takes_them(
+    measure: Measure, shared: Broker, lineup: Lineup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shares: list[float] = []
+
+    def noted(consumer: Consumer, directory: Path, *, target: int, warm: int, **others: Any) -> Process:
+        shares.append(warm / target)
+        return Process(consumer, directory, target=target, warm=warm, **others)
+
+    monkeypatch.setattr('bench.measure.Process', noted)
+    for consumer in (lineup.peer(peer.KOMBU), Daemon(daemon.plain(), shared.take_place(), tmp_path / 'daemon')):
+        measure.full_speed(consumer, 'ami', EVENTS)
+
+    assert shares == [WARM_SHARE, WARM_SHARE]
 
 
 def test_what_a_paced_peer_takes_has_delays(measure: Measure, lineup: Lineup) -> None:
@@ -113,7 +132,7 @@ def test_a_consumer_that_does_not_come_to_the_end_is_an_error(measure: Measure, 
 def test_the_sampler_says_where_the_time_went(measure: Measure, shared: Broker, tmp_path: Path) -> None:
     path = tmp_path / 'profile.json'
     ours = Daemon(daemon.plain(), shared.take_place(), tmp_path / 'daemon', profile=path)
-    measure.full_speed(ours, 'ami', 2000)
+    measure.full_speed(ours, 'ami', 10_000)
     profile = Profile.read(path)
 
     assert sum(profile.modules.values()) == pytest.approx(1)

@@ -63,6 +63,17 @@ def test_a_killed_harness_leaves_no_consumer_behind(tmp_path: Path) -> None:
     assert ended
 
 
+def test_one_that_is_about_its_start_is_waited_for(tmp_path: Path) -> None:
+    started = tmp_path / 'started'
+    starts = 'import hashlib, pathlib, time\nfor _ in range(8): hashlib.pbkdf2_hmac("sha256", b"", b"", 200_000)\n'
+    with Process(
+        Program(f'{starts}pathlib.Path({str(started)!r}).touch()\ntime.sleep(600)'), tmp_path, broker=0, target=1
+    ) as process:
+        process.wait_until_at_rest(PATIENCE_SECONDS)
+
+        assert started.exists()
+
+
 def test_a_consumer_that_ends_is_an_error_with_what_it_printed(tmp_path: Path) -> None:
     with (
         Process(Program('print("no"); raise SystemExit(3)'), tmp_path, broker=0, target=1) as process,

@@ -8,7 +8,7 @@ import pytest
 
 from bench.figures import Delays, Figures, Idle
 from bench.machine import Machine
-from bench.plan import FULL, QUICK
+from bench.plan import FULL, QUICK, WARM_SHARE
 from bench.report import report
 from bench.results import DAEMON, THREE, Results
 from bench.rounds import Rounds
@@ -86,6 +86,14 @@ def test_a_goal_is_a_line_with_its_verdict(results: Results, figure: str, expect
 
 def test_what_was_left_out_is_said_with_the_reason(results: Results) -> None:
     assert 'Left out: C, librabbitmq, because there is no gcc.' in report(results, MACHINE, FULL)
+
+
+def test_it_says_how_many_events_there_are_and_which_do_not_count(results: Results) -> None:
+    page = report(results, MACHINE, FULL)
+
+    assert f'{FULL.events:,} events, or' in page
+    assert f'{FULL.events // 2:,} for\n  kombu, aio-pika, FastStream;' in page
+    assert f'the first {100 * WARM_SHARE:.0f} % at full speed do not count' in page
 
 
 def test_every_table_has_as_many_cells_in_each_row(results: Results) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench import peer
 from bench.broker import Broker
 from bench.consumer import Consumer
 from bench.errors import BenchError
@@ -18,6 +19,7 @@ from bench.lineup import VHOSTS, Lineup
 from bench.measure import Measure
 from bench.plan import FULL, QUICK, Plan
 from bench.report import report
+from bench.results import THREE
 from bench.suite import STEPS, Suite
 from bench.wire import Place
 from tests.unit.bench.test_report import MACHINE
@@ -110,11 +112,19 @@ def test_each_round_begins_with_another_consumer(tmp_path: Path) -> None:
     assert names[0] == names[3] == names[4] != names[1]
 
 
+def test_slow_ones_handle_half_as_many_events(tmp_path: Path) -> None:
+    made, guess = suite(FULL, tmp_path)
+    made.do('speed')
+
+    wanted = {name: FULL.events // 2 if name in peer.SLOW else FULL.events for name, _, _ in guess.asked}
+    assert {name: events for name, _, events in guess.asked} == wanted | {THREE: FULL.events // 3}
+
+
 def test_large_bodies_are_fewer(tmp_path: Path) -> None:
     made, guess = suite(FULL, tmp_path)
     made.do('sizes')
 
-    assert all(int(size) * events <= 64_000_000 for _, size, events in guess.asked)
+    assert all(int(size) * events <= 100_000_000 for _, size, events in guess.asked)
 
 
 def test_a_peer_that_is_not_known_is_told_with_those_that_are(tmp_path: Path) -> None:
