@@ -68,7 +68,7 @@ bench-tail: install ## measure what looking on with wazo-busd tail costs under a
 	@$(BIN)/python -m bench.tail $(ARGS)
 
 .PHONY: bench
-bench: install $(BENCH_VENV)/bench.stamp ## measure what an event costs, beside other clients; about nine minutes
+bench: install $(BENCH_VENV)/bench.stamp ## measure what an event costs, beside other clients; about ten minutes
 	@tools/need-rabbitmq
 	@tools/need-librabbitmq
 	@exec $(BIN)/python -m bench $(ARGS)

@@ -101,7 +101,8 @@ def _head(machine: Machine, plan: Plan) -> Iterator[str]:
 def _noise(plan: Plan) -> str:
     if plan.rounds == 1:
         return 'one round only, which says nothing about it.'
-    return f'{plan.rounds} rounds, in which the consumers take turns. {_NOISE}'
+    amounts = f'{plan.rounds} rounds, {plan.classic_rounds} on the classic queue'
+    return f'{amounts}, in which the consumers take turns. {_NOISE}'
 
 
 def _doubt(machine: Machine) -> str:

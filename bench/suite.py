@@ -86,7 +86,8 @@ class Suite:
         """The daemon beside kombu, from a classic queue."""
         kind = 'classic'
         ours = self._lineup.daemon(daemon.plain(DAEMON, kind), key=kind)
-        self._compare(self.results.classic, 'ami', [self._lineup.peer(peer.KOMBU, kind), ours])
+        compared = [self._lineup.peer(peer.KOMBU, kind), ours]
+        self._compare(self.results.classic, 'ami', compared, self._plan.classic_rounds)
 
     def calls(self) -> None:
         """The daemon beside kombu, on call events."""
@@ -194,8 +195,8 @@ class Suite:
                 for each in (amounts[0], amount):
                     rounds.add(f'{each:,}', self._told(f'{each:,} {what}', run(each)))
 
-    def _compare(self, rounds: Rounds, name: str, consumers: list[Consumer]) -> None:
-        for number in range(self._plan.rounds):
+    def _compare(self, rounds: Rounds, name: str, consumers: list[Consumer], times: int | None = None) -> None:
+        for number in range(times or self._plan.rounds):
             rounds.begin()
             for consumer in turned(consumers, number):
                 figures = self._measure.full_speed(consumer, name, self._events(consumer))
