@@ -9,10 +9,10 @@ import secrets
 import shlex
 import stat
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-
-import click
+from typing import Any
 
 from wazo_busd.amqp.connection import rights
 from wazo_busd.cli import rabbitmqctl
@@ -26,6 +26,8 @@ _INSTANCES = DEFAULT_CONFIG.parent / 'instances'
 _PASSWORD_BYTES = 32
 _SECRET_MODE = 0o600
 _DIRECTORY_MODE = 0o750
+
+_Told = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,16 @@ class Account:
     def permissions(self) -> list[str]:
         """What `rabbitmqctl` is told about the rights of the user."""
         return ['set_permissions', '-p', self.vhost, self.user, *rights(self.namespace)]
+
+    def plain(self) -> dict[str, Any]:
+        """The same in plain types, for programs; what is in the files stays there."""
+        return {
+            'user': self.user,
+            'vhost': self.vhost,
+            'permissions': dict(zip(('configure', 'write', 'read'), rights(self.namespace), strict=True)),
+            'credential': str(self.credential),
+            'settings': str(self.settings),
+        }
 
     @property
     def text(self) -> str:
@@ -129,8 +141,12 @@ def kept(account: Account) -> str:
     return _text(account.credential, account.command(*account.typed, '--new-password')).rstrip('\r\n')
 
 
-def made(account: Account) -> str:
+def made(account: Account, told: _Told) -> str:
     """A new password, which is in the file of the credential.
+
+    Args:
+        account: what is to be there.
+        told: called with what was done.
 
     Raises:
         OSError: it cannot be written.
@@ -138,12 +154,18 @@ def made(account: Account) -> str:
     password = secrets.token_urlsafe(_PASSWORD_BYTES)
     account.credential.parent.mkdir(mode=_DIRECTORY_MODE, exist_ok=True)
     _write(account.credential, f'{password}\n', _SECRET_MODE)
-    click.echo(f'made a password, in {account.credential}')
+    told(f'made a password, in {account.credential}')
     return password
 
 
-def make_user(account: Account, password: str, is_there: bool) -> None:
+def make_user(account: Account, password: str, is_there: bool, told: _Told) -> None:
     """Make the user or change its password, and give it its rights.
+
+    Args:
+        account: what is to be there.
+        password: its password.
+        is_there: whether the user is there.
+        told: called with what was done.
 
     Raises:
         BusError: the broker refuses it, or cannot be asked.
@@ -152,9 +174,9 @@ def make_user(account: Account, password: str, is_there: bool) -> None:
     # As wide open as somebody may have left it.
     account.credential.chmod(stat.S_IMODE(account.credential.stat().st_mode) & 0o640)
     rabbitmqctl.run(['change_password' if is_there else 'add_user', account.user], f'{password}\n')
-    click.echo(f'{"kept" if is_there else "made"} the user {account.user}')
+    told(f'{"kept" if is_there else "made"} the user {account.user}')
     rabbitmqctl.run(account.permissions)
-    click.echo(f'gave it the rights that wazo-busd needs on {account.vhost}, and no others')
+    told(f'gave it the rights that wazo-busd needs on {account.vhost}, and no others')
 
 
 def check_settings(account: Account) -> bool:
@@ -176,8 +198,12 @@ def check_settings(account: Account) -> bool:
     return said == account.text
 
 
-def write_settings(account: Account) -> None:
+def write_settings(account: Account, told: _Told) -> None:
     """Write the file of conf.d.
+
+    Args:
+        account: what is to be there.
+        told: called with what was done.
 
     Raises:
         OSError: it cannot be written.
@@ -187,7 +213,7 @@ def write_settings(account: Account) -> None:
         # Whatever root's umask is, the daemon has to read it.
         account.settings.parent.chmod(0o755)
     _write(account.settings, account.text, 0o644)
-    click.echo(f'wrote {account.settings}')
+    told(f'wrote {account.settings}')
 
 
 def _text(path: Path, cure: str) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -16,7 +17,7 @@ import click
 from wazo_busd.amqp import ORPHANS, DeadLetter, DeadLetters, Ledger
 from wazo_busd.cli.completion import handler_names
 from wazo_busd.cli.dead_selection import Selection, in_full, line_of, plain, without_numbers, without_secrets
-from wazo_busd.cli.options import config_option, failure, misconfigured, output_option, plural, typed
+from wazo_busd.cli.options import as_json, config_option, failure, misconfigured, output_option, plural, typed
 from wazo_busd.config import Config, Configuration, load
 from wazo_busd.errors import BusError
 from wazo_busd.redaction import Redaction
@@ -119,7 +120,10 @@ def show_command(identity: str, body: bool, path: Path, output: str) -> None:
 @selection_options
 @click.option('-y', '--yes', is_flag=True, help='Do not ask.')
 @config_option
-def replay_command(identities: Sequence[str], handler: str | None, error: str | None, yes: bool, path: Path) -> None:
+@output_option
+def replay_command(
+    identities: Sequence[str], handler: str | None, error: str | None, yes: bool, path: Path, output: str
+) -> None:
     """Send events back to the handler that gave up on them, and to no other, with all its tries before it again.
 
     Each is taken out only when the handler's queue has it. So this can be interrupted at any point, and run again:
@@ -134,19 +138,21 @@ def replay_command(identities: Sequence[str], handler: str | None, error: str | 
     config = _config(path)
     selection = Selection(handler=handler, error=error, ids=tuple(identities))
     letters = _run(_found(config, selection))
-    whole = [letter for letter in letters if letter.can_return]
-    if len(whole) < len(letters):
-        lost = next(letter for letter in letters if not letter.can_return)
-        why = 'it is no event of the daemon' if lost.is_whole else 'only the beginning of the body was kept'
-        count = plural(len(letters) - len(whole), 'dead letter')
-        cure = f'wazo-busd dead drop {lost.event_id[:12]}'
+    whole, lost = [each for each in letters if each.can_return], [each for each in letters if not each.can_return]
+    why, following = _loss(lost[0]) if lost else ('', 'wazo-busd dead list')
+    if lost:
+        told = f'{plural(len(lost), "dead letter")} cannot be sent back: {why}'
         if not whole:
-            _fail(f'{count} cannot be sent back: {why}', cure)
-        click.echo(f'{count} cannot be sent back: {why}. next: {typed(cure)}')
-    _ask(whole, selection, 'send back', yes=yes)
+            _fail(told, following)
+        click.echo(f'{told}. next: {typed(following)}', err=output == 'json')
+    _ask(whole, selection, 'send back', yes=yes, output=output)
     _run(_check_queues(config, {letter.handler for letter in whole}))
     sent = _act(config, Selection.of(whole), 'sending back', lambda session: session.send_back)
-    click.echo(f'{plural(sent, "event")} sent back. next: {typed("wazo-busd dead list")}')
+    if output == 'json':
+        refused = {'refused': len(lost), 'why': why, 'next': typed(following)}
+        click.echo(as_json({'sent_back': sent.total(), 'handlers': sent, **refused}))
+    else:
+        click.echo(f'{plural(sent.total(), "event")} sent back. next: {typed("wazo-busd dead list")}')
 
 
 @dead.command('drop', short_help='Throw them away.')
@@ -155,8 +161,15 @@ def replay_command(identities: Sequence[str], handler: str | None, error: str | 
 @click.option('--older', metavar='AGE', help='Only those that died longer ago, as in 7d.')
 @click.option('-y', '--yes', is_flag=True, help='Do not ask.')
 @config_option
+@output_option
 def drop_command(
-    identities: Sequence[str], handler: str | None, error: str | None, older: str | None, yes: bool, path: Path
+    identities: Sequence[str],
+    handler: str | None,
+    error: str | None,
+    older: str | None,
+    yes: bool,
+    path: Path,
+    output: str,
 ) -> None:
     """Throw dead letters away, for good.
 
@@ -168,24 +181,34 @@ def drop_command(
     config = _config(path)
     selection = Selection(handler=handler, error=error, ids=tuple(identities)).older_than(older)
     letters = _run(_found(config, selection))
-    _ask(letters, selection, 'throw away', yes=yes)
+    _ask(letters, selection, 'throw away', yes=yes, output=output)
 
     async def nothing(letter: DeadLetter) -> None:
         """To be taken out is all that happens to it."""
 
     dropped = _act(config, Selection.of(letters), 'dropping', lambda _: nothing)
-    click.echo(f'{plural(dropped, "dead letter")} dropped')
+    if output == 'json':
+        click.echo(as_json({'dropped': dropped.total(), 'handlers': dropped}))
+    else:
+        click.echo(f'{plural(dropped.total(), "dead letter")} dropped')
 
 
-def _ask(letters: Sequence[DeadLetter], selection: Selection, what: str, *, yes: bool) -> None:
+def _loss(letter: DeadLetter) -> tuple[str, str]:
+    """Why a letter cannot be sent back, and what to type."""
+    why = 'it is no event of the daemon' if letter.is_whole else 'only the beginning of the body was kept'
+    return why, f'wazo-busd dead drop {letter.event_id[:12]}'
+
+
+def _ask(letters: Sequence[DeadLetter], selection: Selection, what: str, *, yes: bool, output: str) -> None:
     """Ask before anything is done; end where there is nothing to do, or the answer is no."""
     if not letters:
         _fail(f'no dead letters{selection.words()}', 'wazo-busd dead list')
     handlers = ', '.join(sorted({letter.handler for letter in letters}))
     if not (yes or sys.stdin.isatty()):
         _fail('nobody is there to be asked', 'add --yes')
-    if not yes and not click.confirm(escape(f'{what} {plural(len(letters), "event")} of {handlers}?')):
-        click.echo('nothing was done')
+    is_json = output == 'json'
+    if not yes and not click.confirm(escape(f'{what} {plural(len(letters), "event")} of {handlers}?'), err=is_json):
+        click.echo('nothing was done', err=is_json)
         sys.exit(1)
 
 
@@ -204,20 +227,20 @@ def _act(
     selection: Selection,
     title: str,
     action: Callable[[DeadLetters], Callable[[DeadLetter], Coroutine[Any, Any, None]]],
-) -> int:
+) -> Counter[str]:
     """Do something with each of the letters, and take it out.
 
     Returns:
-        With how many.
+        With how many of each handler.
     """
 
-    async def go() -> int:
-        done = 0
+    async def go() -> Counter[str]:
+        done: Counter[str] = Counter()
         async with DeadLetters(config.bus) as session:
             with click.progressbar(length=selection.size, label=title, file=sys.stderr) as bar:
                 for handler in _handlers(config, selection):
-                    async for _ in session.read(handler, selection.takes, action(session)):
-                        done += 1
+                    async for letter in session.read(handler, selection.takes, action(session)):
+                        done[letter.handler] += 1
                         bar.update(1)
         return done
 

@@ -20,7 +20,7 @@ from wazo_busd.catalogue import Entry
 from wazo_busd.catalogue.publication import Era, Publication, example, publication
 from wazo_busd.cli.completion import event_names
 from wazo_busd.cli.fields import changes, file_name, read_json
-from wazo_busd.cli.options import config_option, failure, misconfigured, unknown_event
+from wazo_busd.cli.options import as_json, config_option, failure, misconfigured, output_option, unknown_event
 from wazo_busd.codec import MOST_LEVELS, deeper_than, encode
 from wazo_busd.config import load
 from wazo_busd.errors import BusError, UnknownEvent
@@ -46,6 +46,7 @@ TEST_HEADER = 'busd-test'
 )
 @click.option('--force', is_flag=True, help='Publish an event that the catalogue does not know.')
 @click.option('--dry-run', is_flag=True, help='Show what would be published, and publish nothing.')
+@output_option
 def emit(
     name: str,
     fields: Sequence[str],
@@ -56,6 +57,7 @@ def emit(
     era: Era,
     force: bool,
     dry_run: bool,
+    output: str,
 ) -> None:
     """Publish a complete example of the event NAME on the real bus, for testing handlers.
 
@@ -87,7 +89,16 @@ def emit(
     except BusError as error:
         click.echo(failure(error.text, error.cure), err=True)
         sys.exit(1)
-    click.echo(escape(f'published {made.headers["name"]} on {made.exchange} with the key {made.routing_key}'))
+    _tell(made, output)
+
+
+def _tell(made: Publication, output: str) -> None:
+    name = made.headers['name']
+    if output == 'json':
+        told = {'published': True, 'name': name, 'exchange': made.exchange, 'routing_key': made.routing_key}
+        click.echo(as_json(told))
+    else:
+        click.echo(escape(f'published {name} on {made.exchange} with the key {made.routing_key}'))
 
 
 def _publish(path: Path, made: Publication) -> None:

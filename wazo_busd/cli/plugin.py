@@ -63,7 +63,8 @@ plugin.add_command(plugins, 'list')
     metavar='DIRECTORY',
     help='Where to; here by default.',
 )
-def new(name: str, directory: Path) -> None:
+@output_option
+def new(name: str, directory: Path, output: str) -> None:
     """Write NAME.py, a plugin that works, and test_NAME.py, its test. Nothing that is there already is changed.
 
     The test runs with pytest and needs no broker.
@@ -84,8 +85,12 @@ def new(name: str, directory: Path) -> None:
             _write(path, text.format(name=name))
         except OSError as error:
             _fail(f'{path} cannot be written: {error.strerror or error}', f'ls -ld {shlex.quote(str(directory))}; id')
-        click.echo(escape(f'wrote {path}'))
-    click.echo(escape(f'next: {_pytest()} {shlex.quote(str(test))}'))
+        click.echo(escape(f'wrote {path}'), err=output == 'json')
+    trying = f'{_pytest()} {shlex.quote(str(test))}'
+    if output == 'json':
+        click.echo(as_json({'plugin': name, 'files': [str(code), str(test)], 'test': trying, 'next': following}))
+        return
+    click.echo(escape(f'next: {trying}'))
     click.echo(escape(f'      {following}'))
     click.echo(escape(f'      then, in conf.d: handlers: {{{name.replace("_", "-")}: {{plugin: {name}}}}}'))
 

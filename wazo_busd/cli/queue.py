@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -15,7 +17,7 @@ import click
 from wazo_busd import roster
 from wazo_busd.amqp import Ledger, Queues
 from wazo_busd.cli import stopping
-from wazo_busd.cli.options import config_option, failure, misconfigured, output_option, plural, typed
+from wazo_busd.cli.options import as_json, config_option, failure, misconfigured, output_option, plural, typed
 from wazo_busd.cli.queue_recreation import recreated
 from wazo_busd.cli.queue_table import Row, lines, read
 from wazo_busd.config import HANDLER_NAME, Configuration, load, near
@@ -72,7 +74,8 @@ def list_command(path: Path, output: str) -> None:
 @handler_argument
 @click.option('--dry-run', is_flag=True, help='Say what differs, and do nothing.')
 @config_option
-def recreate_command(handler: str, dry_run: bool, path: Path) -> None:
+@output_option
+def recreate_command(handler: str, dry_run: bool, path: Path, output: str) -> None:
     """Make the queue of HANDLER anew, as the configuration wants it, and that of its dead letters. No event is lost.
 
     A queue cannot be changed. So its events are moved to a queue between, it is deleted and made anew, and they are
@@ -90,12 +93,12 @@ def recreate_command(handler: str, dry_run: bool, path: Path) -> None:
     """
     configuration = _configuration(path)
     wanted = _wanted(configuration, handler)
-    moved = _run(recreated(configuration, wanted, dry_run=dry_run))
-    if moved is not None:
-        click.echo(
-            f'the queues of {handler} are as the configuration says; {plural(moved, "event")} moved. '
-            f'next: {typed(_LIST)}'
-        )
+    told = partial(click.echo, err=output == 'json')
+    done = _run(recreated(configuration, wanted, dry_run=dry_run, told=told))
+    what = 'nothing was done'
+    if done.moved is not None:
+        what = f'the queues of {handler} are as the configuration says; {plural(done.moved, "event")} moved'
+    _say(output, f'{what}. next: {done.next}', done.plain())
 
 
 @queue.command('purge', short_help='Throw away what waits in a queue.')
@@ -103,7 +106,8 @@ def recreate_command(handler: str, dry_run: bool, path: Path) -> None:
 @click.option('--force', is_flag=True, help='Also of a handler that is configured and enabled.')
 @click.option('-y', '--yes', is_flag=True, help='Do not ask.')
 @config_option
-def purge_command(handler: str, force: bool, yes: bool, path: Path) -> None:
+@output_option
+def purge_command(handler: str, force: bool, yes: bool, path: Path, output: str) -> None:
     """Throw away, for good, the events that wait in the queue of HANDLER.
 
     What the handler has in hand stays, and so does the queue.
@@ -120,11 +124,12 @@ def purge_command(handler: str, force: bool, yes: bool, path: Path) -> None:
     if row.events is None:
         _fail(f'there is no queue {row.queue}', _LIST)
     if not row.events:
-        click.echo(f'{row.queue} is empty; nothing was done')
+        _say(output, f'{row.queue} is empty; nothing was done', _plain(row, purged=0))
         return
-    _ask(f'throw away {plural(row.events, "event")} of {handler}', yes=yes)
+    _ask(f'throw away {plural(row.events, "event")} of {handler}', yes=yes, output=output)
     purged = _run(_with_queues(configuration, lambda queues: queues.purge(row.queue)))
-    click.echo(f'{plural(purged, "event")} of {handler} thrown away; the queue stays{_dead_left(row)}')
+    told = f'{plural(purged, "event")} of {handler} thrown away; the queue stays{_dead_left(row)}'
+    _say(output, told, _plain(row, purged=purged))
 
 
 @queue.command('delete', short_help='Delete the queue of a handler that is gone.')
@@ -132,7 +137,8 @@ def purge_command(handler: str, force: bool, yes: bool, path: Path) -> None:
 @click.option('--dead-letters', is_flag=True, help='Delete its dead letters too.')
 @click.option('-y', '--yes', is_flag=True, help='Do not ask.')
 @config_option
-def delete_command(handler: str, dead_letters: bool, yes: bool, path: Path) -> None:
+@output_option
+def delete_command(handler: str, dead_letters: bool, yes: bool, path: Path, output: str) -> None:
     """Delete the queue of HANDLER, which is gone or switched off, with what is in it.
 
     Its dead letters stay, unless --dead-letters says otherwise.
@@ -151,9 +157,10 @@ def delete_command(handler: str, dead_letters: bool, yes: bool, path: Path) -> N
     if row.consumers:
         _fail(f'{row.queue} is being consumed', 'wazo-busd reload, which lets go of handlers that are gone')
     told = ', '.join(f'{name} with {plural(count, "event")}' for name, count in gone.items())
-    _ask(f'delete {told}', yes=yes)
+    _ask(f'delete {told}', yes=yes, output=output)
     _run(_with_queues(configuration, lambda queues: _deleted(queues, list(gone))))
-    click.echo(f'deleted {told}{"" if dead_letters else _dead_left(row)}')
+    left = replace(row, dead_letters=None) if dead_letters else row
+    _say(output, f'deleted {told}{_dead_left(left)}', _plain(left, deleted=gone))
 
 
 async def _rows(configuration: Configuration) -> list[Row]:
@@ -203,21 +210,35 @@ def _names(configuration: Configuration) -> list[str]:
     return list(dict.fromkeys([*config.handlers, *(each for each in known if HANDLER_NAME.fullmatch(each))]))
 
 
+def _plain(row: Row, **done: Any) -> dict[str, Any]:
+    """What was done to a queue and what is left of its handler, for programs."""
+    following = _dead_list(row) if row.dead_letters else ''
+    return {'handler': row.handler, 'queue': row.queue, **done, 'dead_letters': row.dead_letters, 'next': following}
+
+
+def _say(output: str, told: str, plain: dict[str, Any]) -> None:
+    click.echo(as_json(plain) if output == 'json' else told)
+
+
+def _dead_list(row: Row) -> str:
+    return typed(f'wazo-busd dead list --handler {row.handler}')
+
+
 def _dead_left(row: Row) -> str:
     if row.dead_letters is None:
         return ''
     if not row.dead_letters:
         return f'; {row.queue}.dead is left, with nothing in it'
     count = plural(row.dead_letters, 'dead letter')
-    following = typed(f'wazo-busd dead list --handler {row.handler}')
-    return f'; {row.queue}.dead is left, with {count}. next: {following}'
+    return f'; {row.queue}.dead is left, with {count}. next: {_dead_list(row)}'
 
 
-def _ask(what: str, *, yes: bool) -> None:
+def _ask(what: str, *, yes: bool, output: str) -> None:
     if not (yes or sys.stdin.isatty()):
         _fail('nobody is there to be asked', 'add --yes')
-    if not yes and not click.confirm(escape(f'{what}?')):
-        click.echo('nothing was done')
+    is_json = output == 'json'
+    if not yes and not click.confirm(escape(f'{what}?'), err=is_json):
+        click.echo('nothing was done', err=is_json)
         sys.exit(1)
 
 

@@ -17,7 +17,7 @@ import click
 from wazo_busd.advice import Advice
 from wazo_busd.cli.host import host_of
 from wazo_busd.cli.listening import configuration_of, seconds_of, selection_of, selection_options
-from wazo_busd.cli.options import config_option, failure, plural, size, typed
+from wazo_busd.cli.options import as_json, config_option, failure, output_option, plural, size, typed
 from wazo_busd.cli.recording import Recording
 from wazo_busd.cli.tail_selection import hints
 from wazo_busd.cli.tail_session import Session
@@ -34,6 +34,7 @@ _PROGRESS_SECONDS = 0.5
 @selection_options
 @click.option('--no-ami', is_flag=True, help='Leave out events of AMI, unless they are named.')
 @click.option('--mask', is_flag=True, help='Hide telephone numbers and names of people.')
+@output_option
 def record(
     file: Path,
     items: Sequence[str],
@@ -43,6 +44,7 @@ def record(
     span: str | None,
     no_ami: bool,
     mask: bool,
+    output: str,
 ) -> None:
     """Capture events of the bus in FILE until Ctrl-C, to be played again with wazo-busd replay.
 
@@ -73,6 +75,12 @@ def record(
         there = f'{plural(recording.kept, "event")} came before'
         _fail(f'{file} cannot be written: {error.strerror or error}; {there}', f'df -h {file.absolute().parent}')
     _tell(session.summary)
+    _conclude(recording, output)
+
+
+def _conclude(recording: Recording, output: str) -> None:
+    """Say how much was recorded; a file without events is removed."""
+    file = recording.path
     skipped = ''.join(f'; {count} skipped, {reason}' for reason, count in recording.skipped.items())
     if recording.kept:
         told = f'{plural(recording.kept, "event")} in {file}, {size(recording.size)}{skipped}'
@@ -80,7 +88,12 @@ def record(
     else:
         _remove_empty(recording)
         told, following = f'nothing came, and {file} is removed{skipped}', 'wazo-busd tail, which shows what comes'
-    click.echo(escape(f'{told}. next: {typed(following)}'))
+    if output == 'json':
+        count = {'events': recording.kept, 'bytes': recording.size if recording.kept else 0}
+        said = {'file': str(file), **count, 'skipped': recording.skipped, 'next': typed(following)}
+        click.echo(as_json(said))
+    else:
+        click.echo(escape(f'{told}. next: {typed(following)}'))
 
 
 def _made(file: Path, host: str, items: Sequence[str], *, mask: bool) -> Recording:

@@ -78,14 +78,12 @@ def replay(
         _tell(f'{_summary(file, found)}; straight into {handler}, which runs in earnest: what it sends is sent')
         _ask(f'give {plural(found.events, "event")} to {handler}', yes=yes or yes_onto is not None)
         _run(audition.play(events(file), pace), audition.conclude)
-    elif output == 'json':
-        raise click.UsageError('-o json is of --handler')
     else:
         bus = configuration.config.bus
         stage = Stage(bus, upstream=onto == 'upstream', derived=derived, told=lambda told: _warn(file, told))
         _tell(f'{_summary(file, found)}; onto {stage.place}')
         _ask_onto(bus, found, yes=yes, yes_onto=yes_onto)
-        _run(stage.play(events(file), pace, found.events), stage.conclude)
+        _run(stage.play(events(file), pace, found.events), lambda: stage.conclude(output))
         is_whole = not stage.uncarried
     sys.exit(1 if found.broken or not is_whole else 0)
 

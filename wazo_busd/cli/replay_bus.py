@@ -7,11 +7,12 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import click
 
 from wazo_busd.amqp import Playback, Unsendable
-from wazo_busd.cli.options import plural, typed
+from wazo_busd.cli.options import as_json, plural, typed
 from wazo_busd.cli.pace import Pace
 from wazo_busd.cli.recorded import Broken, Recorded
 from wazo_busd.config import BusConfig
@@ -86,8 +87,15 @@ class Stage:
                 finally:
                     await self._give_up()
 
-    def conclude(self) -> None:
-        """Say what was published."""
+    def conclude(self, output: str) -> None:
+        """Say what was published.
+
+        Args:
+            output: `text` for people, or `json`.
+        """
+        if output == 'json':
+            click.echo(as_json(self._plain()))
+            return
         parts = [f'{plural(self._published, "event")} published']
         if self._unconfirmed:
             parts.append(f'{len(self._unconfirmed)} perhaps, which are not confirmed')
@@ -98,6 +106,16 @@ class Stage:
         if self.uncarried:
             parts.append(f'{plural(self.uncarried, "event")} left out that AMQP cannot carry')
         click.echo(escape(f'{"; ".join(parts)}. next: {typed("wazo-busd status")}'))
+
+    def _plain(self) -> dict[str, Any]:
+        return {
+            'published': self._published,
+            'unconfirmed': len(self._unconfirmed),
+            'for_no_handler': self._untaken,
+            'derived_left_out': self._left_out,
+            'uncarried': self.uncarried,
+            'next': typed('wazo-busd status'),
+        }
 
     async def _publish(self, playback: Playback, each: Recorded) -> None:
         if len(self._unconfirmed) >= _MOST_UNCONFIRMED:

@@ -8,6 +8,7 @@ import errno
 import re
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,7 +16,7 @@ import click
 
 from wazo_busd.cli import account, rabbitmqctl
 from wazo_busd.cli.account import Account
-from wazo_busd.cli.options import EXIT_CONFIGURATION, command, config_option, print_problems
+from wazo_busd.cli.options import EXIT_CONFIGURATION, as_json, command, config_option, output_option, print_problems
 from wazo_busd.config import Config, Configuration, load
 from wazo_busd.errors import BusError
 from wazo_busd.text import escape
@@ -32,7 +33,10 @@ _OWN_FILE = '10-broker.yml'
 @click.option('--vhost', metavar='NAME', help='The virtual host; that of the configuration unless said.')
 @click.option('--new-password', is_flag=True, help='Make a new password, although there is one.')
 @click.option('--dry-run', is_flag=True, help='Show what would be done, and do nothing.')
-def setup_broker(path: Path, user: str | None, vhost: str | None, new_password: bool, dry_run: bool) -> None:
+@output_option
+def setup_broker(
+    path: Path, user: str | None, vhost: str | None, new_password: bool, dry_run: bool, output: str
+) -> None:
     """Make a RabbitMQ user who may do what the daemon needs and nothing else, and let the daemon use it.
 
     It is typed as root on the broker's host, and may be typed again: what is right already stays. The password is made
@@ -60,22 +64,33 @@ def setup_broker(path: Path, user: str | None, vhost: str | None, new_password: 
             escape(f'note: the daemon connects to {", ".join(elsewhere)}; this is for the broker here'), err=True
         )
     if dry_run:
-        _show(wanted, new_password)
-        return
+        _show(wanted, new_password, output)
+    else:
+        _set_up(wanted, new_password, output)
+
+
+def _set_up(wanted: Account, new_password: bool, output: str) -> None:
+    """Do it, and say what was done."""
+    told = partial(click.echo, err=output == 'json')
     try:
         # All that can be refused is, before anything is changed.
         kept = '' if new_password else account.kept(wanted)
         is_there = account.check_broker(wanted, may_change=bool(kept) or new_password)
         is_written = account.check_settings(wanted)
-        password = kept or account.made(wanted)
-        account.make_user(wanted, password, is_there)
+        password = kept or account.made(wanted, told)
+        account.make_user(wanted, password, is_there, told)
         if not is_written:
-            account.write_settings(wanted)
+            account.write_settings(wanted, told)
     except BusError as error:
         _fail(f'{error.text}. next: {error.cure.replace(rabbitmqctl.AS_ROOT, f"sudo {wanted.command()}")}')
     except OSError as error:
         _fail(f'{error.filename} cannot be read or written: {error.strerror}. next: {_cure(wanted, error)}')
     _confirm(wanted, password)
+    if output == 'json':
+        news = {'new_password': not kept, 'new_user': not is_there, 'new_settings': not is_written}
+        click.echo(as_json({**wanted.plain(), 'done': True, **news, 'next': wanted.restart}))
+    else:
+        click.echo(f'the configuration uses it. next: {wanted.restart}; a reload takes up no credential')
 
 
 def _planned(config: Config, path: Path, user: str | None, vhost: str | None) -> Account:
@@ -109,8 +124,12 @@ def _check_configuration(configuration: Configuration, wanted: Account, new_pass
     sys.exit(EXIT_CONFIGURATION)
 
 
-def _show(wanted: Account, new_password: bool) -> None:
+def _show(wanted: Account, new_password: bool, output: str) -> None:
     kept = wanted.credential.exists() and not new_password
+    if output == 'json':
+        following = wanted.command(*wanted.typed, *(['--new-password'] if new_password else []))
+        click.echo(as_json({**wanted.plain(), 'done': False, 'new_password': not kept, 'next': following}))
+        return
     source = f'< {shlex.quote(str(wanted.credential))}'
     click.echo(f'# the password {"stays as it is" if kept else "is made"}, in {wanted.credential} (mode 0600)')
     other = (
@@ -123,7 +142,7 @@ def _show(wanted: Account, new_password: bool) -> None:
 
 
 def _confirm(wanted: Account, password: str) -> None:
-    """See that the configuration says to use what was made, and say what to type."""
+    """See that the configuration says to use what was made."""
     configuration = load(wanted.config)
     bus = configuration.config.bus
     if configuration.problems:
@@ -134,7 +153,6 @@ def _confirm(wanted: Account, password: str) -> None:
         if getattr(bus, key) != value:
             file = configuration.document.origin(('bus', key)).file
             _fail(f'{file} says another {key} and comes before {wanted.settings.name}. next: take bus.{key} out of it')
-    click.echo(f'the configuration uses it. next: {wanted.restart}; a reload takes up no credential')
 
 
 def _cure(wanted: Account, error: OSError) -> str:

@@ -342,3 +342,67 @@ def test_a_selection_takes_what_each_of_its_parts_takes(
 @given(st.lists(st.integers(0, 20), unique=True), st.integers(0, 20))
 def test_a_selection_of_letters_takes_them_and_no_others(numbers: list[int], number: int) -> None:
     assert Selection.of([letter(each) for each in numbers]).takes(letter(number)) == (number in numbers)
+
+
+def test_replay_tells_programs_how_many_went_back_to_whom(bench: Bench) -> None:
+    bench.queues.handlers.add('fax')
+    bench.queues.letters = [letter(1), letter(2), letter(3, handler='fax')]
+
+    assert json.loads(bench('replay', '--yes', '-o', 'json', '--handler', 'crm').stdout) == {
+        'sent_back': 2,
+        'handlers': {'crm': 2},
+        'refused': 0,
+        'why': '',
+        'next': bench.typed('wazo-busd dead list'),
+    }
+
+
+def test_replay_tells_programs_what_cannot_go_back_and_why(bench: Bench) -> None:
+    bench.queues.letters = [letter(1, size=9_000_000), letter(2)]
+    told = json.loads(bench('replay', '--yes', '-o', 'json').stdout)
+
+    assert (told['sent_back'], told['refused'], told['why'], told['next']) == (
+        1,
+        1,
+        'only the beginning of the body was kept',
+        bench.typed('wazo-busd dead drop 000000000000'),
+    )
+
+
+def test_drop_tells_programs_how_many_are_gone_of_whom(bench: Bench) -> None:
+    bench.queues.letters = [letter(1), letter(2)]
+
+    assert json.loads(bench('drop', '--yes', '-o', 'json').stdout) == {'dropped': 2, 'handlers': {'crm': 2}}
+
+
+@pytest.mark.parametrize('command', ['replay', 'drop'])
+def test_programs_are_told_nothing_of_what_an_event_says(bench: Bench, command: str) -> None:
+    bench.queues.letters = [letter(1, body=b'{"data": "a word"}', text='a word')]
+
+    assert 'a word' not in bench(command, '--yes', '-o', 'json').output
+
+
+@pytest.mark.parametrize('command', ['replay', 'drop'])
+@pytest.mark.usefixtures('person')
+def test_where_programs_are_told_a_person_is_asked_on_standard_error(bench: Bench, command: str) -> None:
+    bench.queues.letters = [letter(1)]
+    done = bench(command, '-o', 'json', stdin='y\n')
+
+    assert ('[y/N]' in done.stderr, json.loads(done.stdout)['handlers']) == (True, {'crm': 1})
+
+
+@pytest.mark.parametrize('command', ['replay', 'drop'])
+@pytest.mark.usefixtures('person')
+def test_where_the_answer_is_no_standard_output_stays_empty_for_programs(bench: Bench, command: str) -> None:
+    bench.queues.letters = [letter(1)]
+    done = bench(command, '-o', 'json', stdin='n\n')
+
+    assert (done.exit_code, done.stdout, len(bench.queues.letters)) == (1, '', 1)
+
+
+@pytest.mark.parametrize('command', ['replay', 'drop'])
+def test_json_is_no_yes(bench: Bench, command: str) -> None:
+    bench.queues.letters = [letter(1)]
+    done = bench(command, '-o', 'json')
+
+    assert (done.exit_code, done.stdout, len(bench.queues.letters)) == (1, '', 1)

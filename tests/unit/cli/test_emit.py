@@ -431,3 +431,31 @@ def test_handlers_that_are_wrong_are_no_matter(shell: Shell, broker: Broker) -> 
     shell.handlers('calls: {plugin: nonexistent, match: calls.#}')
 
     assert shell('emit', 'call_held', '-c', str(shell.config)).exit_code == 0
+
+
+# ---- for programs
+
+
+def test_programs_are_told_what_was_published_and_not_what_it_says(shell: Shell, broker: Broker) -> None:
+    done = shell('emit', 'call_held', '-c', str(shell.config), '-o', 'json')
+
+    assert (done.exit_code, json.loads(done.stdout)) == (
+        0,
+        {'published': True, 'name': 'call_held', 'exchange': 'wazo-headers', 'routing_key': 'calls.hold.created'},
+    )
+
+
+def test_a_dry_run_is_the_same_json_with_and_without_the_option(shell: Shell) -> None:
+    said = shown(shell, 'call_held', '-o', 'json')
+
+    assert sorted(said) == sorted(shown(shell, 'call_held'))
+
+
+def test_what_the_broker_refuses_leaves_standard_output_empty_for_programs(shell: Shell, broker: Broker) -> None:
+    broker.error = BusError('there is no exchange', 'make one')
+
+    assert refused(shell('emit', 'call_held', '-c', str(shell.config), '-o', 'json')) == (
+        1,
+        '',
+        'error: there is no exchange. next: make one',
+    )

@@ -131,6 +131,23 @@ def test_a_directory_that_cannot_be_written_is_told(
     assert (done.exit_code, 'cannot be written: Permission denied' in done.stderr) == (1, True)
 
 
+def test_programs_are_told_what_was_written(shell: Shell, directory: Path) -> None:
+    told = json.loads(shell('plugin', 'new', 'bell', '-o', 'json').stdout)
+    command = told.pop('test')
+
+    assert (told, command.endswith('-m pytest test_bell.py')) == (
+        {'plugin': 'bell', 'files': ['bell.py', 'test_bell.py'], 'next': 'wazo-busd plugin check bell.py'},
+        True,
+    )
+
+
+def test_where_nothing_was_written_standard_output_stays_empty_for_programs(shell: Shell, directory: Path) -> None:
+    (directory / 'bell.py').write_text('mine')
+    done = shell('plugin', 'new', 'bell', '-o', 'json')
+
+    assert (done.exit_code, done.stdout) == (1, '')
+
+
 # ---- check
 
 

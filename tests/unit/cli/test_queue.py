@@ -287,3 +287,109 @@ def test_a_refusal_of_the_broker_is_told_with_its_cure(run: Run, yard: Yard, mon
     monkeypatch.setattr(Yard, 'purge', refuse)
 
     assert run('purge', 'old-crm', '--yes').stderr == 'error: the broker refuses it. next: type this\n'
+
+
+def test_a_recreation_is_told_to_programs_in_one_object(shell: Shell, run: Run) -> None:
+    assert json.loads(run('recreate', 'crm', '-o', 'json').stdout) == {
+        'handler': 'crm',
+        'queue': QUEUE,
+        'needed': True,
+        'recreated': True,
+        'moved': 5,
+        'missing': [],
+        'interim': {},
+        'differences': {QUEUE: ['x-max-length: it has 7, the configuration says 1000']},
+        'next': shell.typed('wazo-busd queue list'),
+    }
+
+
+def test_a_dry_run_for_programs_says_what_it_would_do_and_does_nothing(shell: Shell, run: Run, yard: Yard) -> None:
+    told = json.loads(run('recreate', 'crm', '--dry-run', '-o', 'json').stdout)
+
+    assert (told['needed'], told['recreated'], told['moved'], told['next'], yard.kinds[QUEUE]['x-max-length']) == (
+        True,
+        False,
+        0,
+        shell.typed('wazo-busd queue recreate crm'),
+        7,
+    )
+
+
+def test_programs_are_told_where_nothing_is_to_be_made_anew(run: Run) -> None:
+    run('recreate', 'crm')
+    told = json.loads(run('recreate', 'crm', '-o', 'json').stdout)
+
+    assert (told['needed'], told['recreated'], told['differences']) == (False, False, {})
+
+
+def test_programs_are_told_which_queue_is_missing_and_where_somebody_was_interrupted(run: Run, yard: Yard) -> None:
+    del yard.queues[DEAD]
+    yard.queues[OWN.interim] = ['x']
+    told = json.loads(run('recreate', 'crm', '--dry-run', '-o', 'json').stdout)
+
+    assert (told['missing'], told['interim']) == ([DEAD], {OWN.interim: 1})
+
+
+def test_what_a_recreation_tells_on_its_way_is_no_json_and_goes_to_standard_error(run: Run) -> None:
+    assert f'{QUEUE}: is of another kind, with 5 events in it' in run('recreate', 'crm', '-o', 'json').stderr
+
+
+def test_purge_tells_programs_what_is_gone_and_what_is_left(shell: Shell, run: Run) -> None:
+    assert json.loads(run('purge', 'old-crm', '--yes', '-o', 'json').stdout) == {
+        'handler': 'old-crm',
+        'queue': 'wazo-busd.old-crm',
+        'purged': 2,
+        'dead_letters': 1,
+        'next': shell.typed('wazo-busd dead list --handler old-crm'),
+    }
+
+
+def test_purge_tells_programs_of_an_empty_queue_that_nothing_is_gone(run: Run, yard: Yard) -> None:
+    yard.queues['wazo-busd.old-crm'] = []
+    done = run('purge', 'old-crm', '-o', 'json')
+
+    assert (done.exit_code, json.loads(done.stdout)['purged']) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ('options', 'deleted', 'left'),
+    [
+        ([], {'wazo-busd.old-crm': 2}, 1),
+        (['--dead-letters'], {'wazo-busd.old-crm': 2, 'wazo-busd.old-crm.dead': 1}, None),
+    ],
+)
+def test_delete_tells_programs_what_is_gone_and_what_is_left(
+    shell: Shell, run: Run, options: list[str], deleted: dict[str, int], left: int | None
+) -> None:
+    assert json.loads(run('delete', 'old-crm', *options, '--yes', '-o', 'json').stdout) == {
+        'handler': 'old-crm',
+        'queue': 'wazo-busd.old-crm',
+        'deleted': deleted,
+        'dead_letters': left,
+        'next': '' if left is None else shell.typed('wazo-busd dead list --handler old-crm'),
+    }
+
+
+@pytest.mark.parametrize('command', ['purge', 'delete'])
+def test_where_programs_are_told_a_person_is_asked_on_standard_error(run: Run, person: None, command: str) -> None:
+    done = run(command, 'old-crm', '-o', 'json', stdin='y\n')
+
+    assert ('[y/N]' in done.stderr, json.loads(done.stdout)['handler']) == (True, 'old-crm')
+
+
+@pytest.mark.parametrize('command', ['purge', 'delete'])
+def test_where_the_answer_is_no_standard_output_stays_empty_for_programs(run: Run, person: None, command: str) -> None:
+    done = run(command, 'old-crm', '-o', 'json', stdin='n\n')
+
+    assert (done.exit_code, done.stdout) == (1, '')
+
+
+@pytest.mark.parametrize('command', ['purge', 'delete'])
+def test_json_is_no_yes(run: Run, command: str) -> None:
+    done = run(command, 'old-crm', '-o', 'json')
+
+    assert (done.exit_code, done.stdout, done.stderr) == (
+        1,
+        '',
+        'error: nobody is there to be asked. next: add --yes\n',
+    )

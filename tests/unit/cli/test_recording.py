@@ -112,6 +112,24 @@ def test_what_is_heard_is_recorded_with_ami(shell: Shell, ear: Hearsay, file: Pa
     assert re.fullmatch(rf'2 events in {file}, \S+ K?i?B\. next: {following}\n', done.stdout)
 
 
+def test_programs_are_told_how_much_was_recorded(shell: Shell, ear: Hearsay, file: Path) -> None:
+    ear.hears(call(), hangup())
+
+    assert json.loads(run(shell, file, '-o', 'json').stdout) == {
+        'file': str(file),
+        'events': 2,
+        'bytes': file.stat().st_size,
+        'skipped': {},
+        'next': shell.typed(f'wazo-busd replay {file} --handler NAME'),
+    }
+
+
+def test_programs_are_told_that_nothing_came_and_no_file_is_left(shell: Shell, ear: Hearsay, file: Path) -> None:
+    told = json.loads(run(shell, file, '-o', 'json').stdout)
+
+    assert (told['events'], told['bytes'], file.exists()) == (0, 0, False)
+
+
 def test_ami_can_be_left_out(shell: Shell, ear: Hearsay, file: Path) -> None:
     ear.hears(call(), hangup())
     run(shell, file, '--no-ami')

@@ -115,6 +115,23 @@ def test_events_go_onto_the_hub_in_their_order(bus: Shell, broker: Broker, file:
     assert done.stdout == bus.typed('2 events published. next: wazo-busd status\n')
 
 
+def test_programs_are_told_what_was_published_and_what_was_not(bus: Shell, broker: Broker, tmp_path: Path) -> None:
+    lines = [line('a'), line('b', key='nobody.x'), line('c', key='busd.call.missed')]
+    done = run(bus, written(tmp_path / 'x', HEAD, *lines, line('d', headers={'uncarried': 1})), '--yes', '-o', 'json')
+
+    assert (done.exit_code, json.loads(done.stdout)) == (
+        1,
+        {
+            'published': 2,
+            'unconfirmed': 0,
+            'for_no_handler': 1,
+            'derived_left_out': 1,
+            'uncarried': 1,
+            'next': bus.typed('wazo-busd status'),
+        },
+    )
+
+
 def test_they_go_onto_the_exchanges_that_they_came_from_if_it_is_asked_for(
     bus: Shell, broker: Broker, file: Path
 ) -> None:

@@ -408,3 +408,57 @@ def test_every_example_of_the_help_works(shell: Shell, broker: Broker, example: 
 
 def test_the_help_has_examples() -> None:
     assert len(EXAMPLES) >= 2
+
+
+def test_programs_are_told_what_was_made(shell: Shell, broker: Broker, credential: Path, settings: Path) -> None:
+    assert json.loads(run(shell, '-o', 'json').stdout) == {
+        'user': 'wazo-busd',
+        'vhost': '/',
+        'permissions': {'configure': OWN, 'write': OWN, 'read': '^(xivo|wazo-headers|wazo-busd([.].*)?)$'},
+        'credential': str(credential),
+        'settings': str(settings),
+        'done': True,
+        'new_password': True,
+        'new_user': True,
+        'new_settings': True,
+        'next': f'end the daemon that reads {shell.config}, and wazo-busd run -c {shell.config}',
+    }
+
+
+def test_programs_are_told_what_stayed_as_it_was(shell: Shell, broker: Broker) -> None:
+    run(shell)
+    broker.has(**{'wazo-busd': []})
+    told = json.loads(run(shell, '-o', 'json').stdout)
+
+    assert [told[key] for key in ('new_password', 'new_user', 'new_settings')] == [False, False, False]
+
+
+def test_programs_are_told_what_a_dry_run_would_do_and_nothing_is_done(
+    shell: Shell, broker: Broker, credential: Path
+) -> None:
+    told = json.loads(run(shell, '--dry-run', '-o', 'json').stdout)
+
+    assert (told['done'], told['new_password'], told['next'], broker.told, credential.exists()) == (
+        False,
+        True,
+        f'wazo-busd setup-broker -c {shell.config}',
+        [],
+        False,
+    )
+
+
+def test_programs_are_not_told_the_password(shell: Shell, broker: Broker, credential: Path) -> None:
+    done = run(shell, '-o', 'json')
+
+    assert credential.read_text().strip() not in done.output
+
+
+def test_each_step_is_told_on_standard_error_where_programs_are_told(shell: Shell, broker: Broker) -> None:
+    assert 'made the user wazo-busd' in run(shell, '-o', 'json').stderr
+
+
+def test_what_is_refused_leaves_standard_output_empty_for_programs(shell: Shell, broker: Broker) -> None:
+    broker.has(boss=['administrator'])
+    done = run(shell, '--user', 'boss', '-o', 'json')
+
+    assert (done.exit_code, done.stdout) == (1, '')
