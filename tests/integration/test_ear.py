@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import aio_pika
 import pytest
 
 from tests.conftest import Broker
 from tests.integration.conftest import MakeStation, Station
 from tests.integration.test_topology import DOCUMENTED, _add_user, _declare_upstreams
-from tests.support import Service, eventually
+from tests.support import Service, eventually, eventually_async
 from wazo_busd.amqp import Cut, Ear
 from wazo_busd.config import BusConfig
 from wazo_busd.errors import BusError
@@ -214,6 +215,39 @@ async def test_a_hub_that_is_deleted_is_told_and_made_again(broker: Broker, serv
         [b'calls.missed'],
         'not listening any more: the exchange wazo-busd was deleted',
     )
+
+
+async def test_nothing_but_the_hub_is_made(listen: Listen, service: Service) -> None:
+    await listen().open()
+
+    with pytest.raises(aio_pika.exceptions.ChannelNotFoundEntity):
+        await service.channel.declare_exchange('wazo-busd.return', passive=True)
+
+
+async def test_a_hub_that_somebody_else_has_made_again_is_heard(listen: Listen, service: Service) -> None:
+    hearing = listen('calls.#')
+    await hearing.open()
+    await service.channel.exchange_delete('wazo-busd')
+    hub = await service.channel.declare_exchange('wazo-busd', aio_pika.ExchangeType.TOPIC, durable=True)
+    await hub.bind('xivo', '#')
+
+    async def is_heard() -> bool:
+        await service.send('xivo', 'calls.missed', b'{}', {})
+        return bool(hearing.cuts)
+
+    await eventually_async(is_heard)
+    assert not any('was deleted' in each for each in hearing.told)
+
+
+async def test_a_hub_that_is_gone_is_left_to_the_daemon_to_make(
+    listen: Listen, station: Station, service: Service
+) -> None:
+    calls = await station.attach('calls', 'calls.#')
+    await service.channel.exchange_delete('wazo-busd')
+    await listen().open()
+    await service.send('xivo', 'calls.missed', b'{}', {})
+
+    await calls.count(1)
 
 
 async def test_a_queue_that_an_administrator_deletes_is_made_again(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
@@ -63,20 +64,29 @@ class Declarer:
         self._missed: set[str] = set()
         """The queues that were found gone, and are made next."""
         self._classic: set[str] = set()
+        self._returning = asyncio.Lock()
+        """Held by whoever says where retries come back to, and where orphans go."""
+        self._is_returns_lost = False
+        """Whether the exchange for returns was found gone, and does not have its bindings again yet."""
 
-    async def declare_hub(self, link: Link) -> None:
+    async def declare_hub(self, link: Link, *, alone: bool = False) -> None:
         """Declare the hub, bind it to the exchanges of Wazo, and declare where retries and dead letters go.
 
         An upstream that is missing is made, if that is allowed; if not, the other one still serves, and the next call
         tries again.
 
+        Args:
+            link: the connection.
+            alone: for whoever only listens: the hub and nothing else. Who made the other exchanges without binding the
+                handlers to them would hide from the daemon that they were gone.
+
         Raises:
             BusError: the broker refuses the hub itself.
         """
-        for exchange in self.hub.exchanges:
+        for exchange in (self.hub.exchange,) if alone else self.hub.exchanges:
             try:
-                if exchange == self.hub.returns and self._ledger.known and not await exists(link, exchange):
-                    await self._bring_back_returns(link)
+                if exchange == self.hub.returns:
+                    await self._declare_returns(link)
                     continue
                 async with control(link) as channel:
                     await _declare_exchange(channel, exchange)
@@ -85,24 +95,56 @@ class Declarer:
         for upstream in UPSTREAMS:
             await self._bind_upstream(link, upstream)
 
-    async def _bring_back_returns(self, link: Link) -> None:
-        """Make the exchange for returns again, which somebody deleted with its bindings.
+    async def _declare_returns(self, link: Link) -> None:
+        """Declare the exchange for returns; one that somebody has deleted had bindings, and is made with them.
 
-        Until it is bound for the handlers, what comes back finds no way: its delay queue keeps it and tries again. That
-        it is not taken for an orphan meanwhile, nobody takes those in until then.
+        Until they are there, what comes back finds no way: its delay queue keeps it, and tries again. That it is not
+        taken for an orphan meanwhile, nobody takes those in until then.
         """
-        returns, orphans = self.hub.returns, self.hub.orphans
-        async with control(link) as channel:
-            await channel.queue_unbind(self.hub.orphan_queue.name, orphans.name)
-        async with control(link) as channel:
-            await _declare_exchange(channel, returns)
-        for queue in self._ledger.known:
+        async with self._returning:
+            self._is_returns_lost |= bool(self._ledger.known) and not await exists(link, self.hub.returns)
+            if not self._is_returns_lost:
+                async with control(link) as channel:
+                    await _declare_exchange(channel, self.hub.returns)
+                return
+            orphans = await self._unbind_orphans(link)
             try:
                 async with control(link) as channel:
-                    await channel.queue_bind(queue, returns.name, self.hub.handler_of(queue))
-            except aiormq.exceptions.ChannelNotFoundEntity:
-                log.debug('queue_of_handler_gone', queue=queue)
-        await self.declare_delays(link, ())
+                    await _declare_exchange(channel, self.hub.returns)
+                for queue in self._ledger.known:
+                    await self._bind_returns(link, queue)
+            finally:
+                if orphans:
+                    async with control(link) as channel:
+                        await channel.queue_bind(self.hub.orphan_queue.name, self.hub.orphans.name)
+            self._is_returns_lost = False
+
+    async def _unbind_orphans(self, link: Link) -> bool:
+        """Let nobody take orphans in, and say whether somebody did."""
+        try:
+            async with control(link) as channel:
+                await channel.queue_declare(self.hub.orphan_queue.name, passive=True)
+                await channel.queue_unbind(self.hub.orphan_queue.name, self.hub.orphans.name)
+        except aiormq.exceptions.ChannelNotFoundEntity:
+            return False
+        except REFUSALS as error:
+            refusal = self.explained(error, f'the queue {self.hub.orphan_queue.name}')
+            log.warning('orphans_not_held_back', problem=refusal.text, hint=refusal.cure)
+            return False
+        return True
+
+    async def _bind_returns(self, link: Link, queue: str) -> None:
+        try:
+            async with control(link) as channel:
+                await channel.queue_bind(queue, self.hub.returns.name, self.hub.handler_of(queue))
+        except REFUSALS as error:
+            if 'no queue' in str(error):
+                # Of a handler that is gone, or one whose queue is made next.
+                log.debug('returns_not_bound', queue=queue, problem=str(error))
+            else:
+                refusal = self.explained(error, f'the queue {queue}')
+                effect = 'its retries are kept as orphans'
+                log.warning('returns_not_bound', queue=queue, problem=refusal.text, effect=effect, hint=refusal.cure)
 
     @property
     def misses_upstream(self) -> bool:
@@ -191,7 +233,7 @@ class Declarer:
                 with suppress(StaysClassic):
                     async with control(link) as channel:
                         await self._declare(channel, queue)
-                async with control(link) as channel:
+                async with self._returning, control(link) as channel:
                     await channel.queue_bind(queue.name, exchange, '', arguments=arguments)
             except (BusError, *REFUSALS) as refusal:
                 error = refusal if isinstance(refusal, BusError) else self.explained(refusal, f'the queue {queue.name}')

@@ -18,7 +18,7 @@ from pamqp.common import FieldTable
 from wazo_busd.amqp import fallback
 from wazo_busd.amqp.backoff import Backoff
 from wazo_busd.amqp.connection import Link, connect
-from wazo_busd.amqp.declaration import REFUSALS, Declarer, exists
+from wazo_busd.amqp.declaration import REFUSALS, Declarer, control, exists
 from wazo_busd.amqp.frames import KEPT_OF_OVERSIZE, Cut, Sink
 from wazo_busd.amqp.hub_watch import EVERY_SECONDS
 from wazo_busd.amqp.ledger import Ledger
@@ -33,6 +33,7 @@ from wazo_busd.topology import UPSTREAMS
 
 _TAG = 'wazo-busd-tail'
 _TIMEOUT_SECONDS = 10.0
+_DAEMONS_TURN_SECONDS = EVERY_SECONDS + 1.0
 _QUEUE_ARGUMENTS: FieldTable = {
     'x-max-length': 50_000,
     'x-max-length-bytes': 64 * 1024 * 1024,
@@ -142,7 +143,11 @@ class Ear:
     async def _declare_hub(self, link: Link) -> None:
         hub = self._declarer.hub.exchange
         is_new = not await exists(link, hub)
-        await self._declarer.declare_hub(link)
+        if is_new and self._declarer.known_queues():
+            # The daemon looks as often, and binds its handlers to the one that it makes; over ours it would not.
+            await asyncio.sleep(_DAEMONS_TURN_SECONDS)
+            is_new = not await exists(link, hub)
+        await self._declarer.declare_hub(link, alone=True)
         lacks = self._declarer.lacks
         if is_new:
             bound = '' if lacks else f', and bound to {" and ".join(each.exchange.name for each in UPSTREAMS)}'
@@ -165,11 +170,14 @@ class Ear:
         channel.closing.add_done_callback(partial(_set, self._ended))
         try:
             await channel.queue_declare(self.queue, exclusive=True, auto_delete=True, arguments=dict(_QUEUE_ARGUMENTS))
-            for pattern in self._patterns:
-                await channel.queue_bind(self.queue, hub.name, pattern)
+            await self._bind(channel)
             await self._consume(link, channel)
         except REFUSALS as error:
             raise self._declarer.explained(error, f'the queue {self.queue}') from None
+
+    async def _bind(self, channel: AbstractChannel) -> None:
+        for pattern in self._patterns:
+            await channel.queue_bind(self.queue, self._declarer.hub.exchange.name, pattern)
 
     async def _consume(self, link: Link, channel: AbstractChannel) -> None:
         cutter = link.transport.cutter
@@ -205,6 +213,9 @@ class Ear:
             try:
                 if not await exists(link, self._declarer.hub.exchange):
                     return
+                # Somebody may have deleted it, and somebody else made it again, without us.
+                async with control(link) as channel:
+                    await self._bind(channel)
                 if self._declarer.misses_upstream:
                     await self._declare_hub(link)
             except (Exception, asyncio.CancelledError) as error:

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+# SPDX-FileCopyrightText: The wazo-busd Authors
+"""The exchange that retries come back by, made again after somebody deleted it with its bindings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import pytest
+from aiormq.abc import AbstractChannel
+
+from tests.conftest import Broker
+from tests.integration.test_topology import DOCUMENTED, _add_user
+from tests.support import Service
+from wazo_busd.amqp import declaration
+from wazo_busd.amqp.connection import Link, connect
+from wazo_busd.amqp.declaration import Declarer, control
+from wazo_busd.amqp.ledger import Ledger
+from wazo_busd.config import BusConfig, QueueConfig
+from wazo_busd.topology import Exchange
+
+RETURNS, ORPHANS, QUEUE = 'wazo-busd.return', 'wazo-busd.return.orphans', 'wazo-busd.calls'
+
+
+class Repair:
+    """A declarer that has declared everything once, and whose exchange for returns was deleted then."""
+
+    def __init__(self, broker: Broker, service: Service, directory: Path, **user: Any) -> None:
+        self.service = service
+        self._config = BusConfig(host=broker.host, port=broker.port, vhost=broker.vhost, **user)
+        self._directory = directory
+        self.declarer: Declarer
+        self.link: Link
+
+    async def begin(self, *more: str) -> None:
+        """Declare everything, write more queues into the ledger, and delete the exchange."""
+        ledger = Ledger(self._directory, self._config)
+        self.declarer, self.link = Declarer(self._config, ledger), await connect(self._config, 'test')
+        await self.declarer.declare_hub(self.link)
+        async with control(self.link) as channel:
+            wanted = self.declarer.hub.handler_queue('calls', ['calls.#'], QueueConfig())
+            await self.declarer.declare_queue(channel, wanted)
+        await self.declarer.declare_delays(self.link, ())
+        for queue in more:
+            ledger.write(queue, ['calls.#'])
+        await self.service.channel.exchange_delete(RETURNS)
+
+    async def come_back(self) -> None:
+        """Let a retry of the handler come back."""
+        await self.service.send(RETURNS, 'calls', b'{}', {})
+
+    async def depths(self) -> tuple[int, int]:
+        """How much lies in the handler's queue and among the orphans."""
+        return await self.service.depth(QUEUE), await self.service.depth(ORPHANS)
+
+
+@pytest.fixture
+async def repair(broker: Broker, service: Service, tmp_path: Path) -> AsyncIterator[Repair]:
+    made = Repair(broker, service, tmp_path)
+    yield made
+    await made.link.close()
+
+
+async def test_it_has_its_bindings_again_and_orphans_are_kept_again(repair: Repair) -> None:
+    await repair.begin()
+    await repair.declarer.declare_hub(repair.link)
+    await repair.come_back()
+    await repair.service.send(RETURNS, 'nobody', b'{}', {})
+
+    assert await repair.depths() == (1, 1)
+
+
+async def test_nobody_lets_orphans_in_while_the_bindings_are_made(
+    repair: Repair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await repair.begin()
+    declare = declaration._declare_exchange
+    others: list[asyncio.Task[None]] = []
+
+    async def declare_beside_others(channel: AbstractChannel, exchange: Exchange) -> None:
+        await declare(channel, exchange)
+        if exchange.name == RETURNS:
+            others.append(asyncio.create_task(repair.declarer.declare_delays(repair.link, ())))
+            await asyncio.wait(others, timeout=1.0)
+            await repair.come_back()
+
+    monkeypatch.setattr(declaration, '_declare_exchange', declare_beside_others)
+    await repair.declarer.declare_hub(repair.link)
+    await asyncio.wait(others)
+
+    assert await repair.depths() == (0, 0)
+
+
+async def test_a_queue_that_cannot_be_bound_keeps_no_other_from_it(broker: Broker, repair: Repair) -> None:
+    async with await aio_pika.connect(broker.url) as owner, owner.channel() as channel:
+        await channel.declare_queue('wazo-busd.another', exclusive=True)
+        await repair.begin('wazo-busd.another', 'wazo-busd.gone')
+        await repair.declarer.declare_hub(repair.link)
+        await repair.come_back()
+
+        assert await repair.depths() == (1, 0)
+
+
+async def test_a_repair_that_was_interrupted_is_made_whole_by_the_next(
+    repair: Repair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await repair.begin()
+
+    async def interrupted(link: Link, queue: str) -> None:
+        raise ConnectionResetError
+
+    with monkeypatch.context() as place:
+        place.setattr(repair.declarer, '_bind_returns', interrupted)
+        with pytest.raises(ConnectionResetError):
+            await repair.declarer.declare_hub(repair.link)
+    await repair.declarer.declare_hub(repair.link)
+    await repair.come_back()
+
+    assert await repair.depths() == (1, 0)
+
+
+async def test_who_may_not_touch_the_orphans_makes_it_all_the_same(
+    broker: Broker, service: Service, tmp_path: Path
+) -> None:
+    configure, _, read = DOCUMENTED
+    user = _add_user(broker, configure, r'^wazo-busd(\.(retry|dead|return|orphans|calls|calls\.dead))?$', read)
+    repair = Repair(broker, service, tmp_path, username=user, password='secret')
+    for name, kind in (('xivo', aio_pika.ExchangeType.TOPIC), ('wazo-headers', aio_pika.ExchangeType.HEADERS)):
+        await service.channel.declare_exchange(name, kind, durable=True)
+    await repair.begin()
+    await repair.declarer.declare_hub(repair.link)
+    await repair.come_back()
+
+    assert await service.depth(QUEUE) == 1
+    await repair.link.close()
