@@ -74,7 +74,7 @@ bench: install $(BENCH_VENV)/bench.stamp ## measure what an event costs, beside 
 	@exec $(BIN)/python -m bench $(ARGS)
 
 .PHONY: bench-quick
-bench-quick: ## the same in about a minute, to work with
+bench-quick: ## the same in about two minutes, to work with
 	@$(MAKE) bench ARGS='--quick $(ARGS)'
 
 .PHONY: lint

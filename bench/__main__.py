@@ -30,7 +30,7 @@ _ROOT = Path(__file__).absolute().parents[1]
 
 @click.command(context_settings={'max_content_width': 100})
 @click.option(
-    '--quick', is_flag=True, help='Measure less, in about a minute, and write nothing unless --out says where.'
+    '--quick', is_flag=True, help='Measure less, in about two minutes, and write nothing unless --out says where.'
 )
 @click.option('--only', 'steps', multiple=True, type=click.Choice(STEPS), help='Only this step; may be repeated.')
 @click.option('--peer', 'peers', multiple=True, help='Only this peer beside kombu; may be repeated.')

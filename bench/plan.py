@@ -79,7 +79,7 @@ QUICK = Plan(
     backlogs=(0, 20_000),
     sizes=(800, 64_000),
 )
-"""About a minute, to work with: one round says nothing about noise."""
+"""About two minutes, to work with: one round says nothing about noise."""
 
 WARM_SHARE = 0.4
 """Which share of the events at full speed only warms a consumer up, whichever it is."""
