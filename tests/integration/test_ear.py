@@ -242,9 +242,11 @@ async def test_a_hub_that_somebody_else_has_made_again_is_heard(listen: Listen, 
 async def test_a_hub_that_is_gone_is_left_to_the_daemon_to_make(
     listen: Listen, station: Station, service: Service
 ) -> None:
+    # Which has begun after the ear was made.
+    hearing = listen()
     calls = await station.attach('calls', 'calls.#')
     await service.channel.exchange_delete('wazo-busd')
-    await listen().open()
+    await hearing.open()
     await service.send('xivo', 'calls.missed', b'{}', {})
 
     await calls.count(1)

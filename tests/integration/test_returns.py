@@ -19,6 +19,7 @@ from tests.support import Service
 from wazo_busd.amqp import declaration
 from wazo_busd.amqp.connection import Link, connect
 from wazo_busd.amqp.declaration import Declarer, control
+from wazo_busd.amqp.hub_watch import HubWatch
 from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.config import BusConfig, QueueConfig
 from wazo_busd.topology import Exchange
@@ -31,15 +32,15 @@ class Repair:
 
     def __init__(self, broker: Broker, service: Service, directory: Path, **user: Any) -> None:
         self.service = service
-        self._config = BusConfig(host=broker.host, port=broker.port, vhost=broker.vhost, **user)
-        self._directory = directory
+        self.config = BusConfig(host=broker.host, port=broker.port, vhost=broker.vhost, **user)
+        self.directory = directory
         self.declarer: Declarer
         self.link: Link
 
     async def begin(self, *more: str) -> None:
         """Declare everything, write more queues into the ledger, and delete the exchange."""
-        ledger = Ledger(self._directory, self._config)
-        self.declarer, self.link = Declarer(self._config, ledger), await connect(self._config, 'test')
+        ledger = Ledger(self.directory, self.config)
+        self.declarer, self.link = Declarer(self.config, ledger), await connect(self.config, 'test')
         await self.declarer.declare_hub(self.link)
         async with control(self.link) as channel:
             wanted = self.declarer.hub.handler_queue('calls', ['calls.#'], QueueConfig())
@@ -105,22 +106,64 @@ async def test_a_queue_that_cannot_be_bound_keeps_no_other_from_it(broker: Broke
         assert await repair.depths() == (1, 0)
 
 
-async def test_a_repair_that_was_interrupted_is_made_whole_by_the_next(
-    repair: Repair, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+async def interrupted(repair: Repair, monkeypatch: pytest.MonkeyPatch) -> Repair:
+    """One that was interrupted when the exchange was there, and not its bindings."""
     await repair.begin()
 
-    async def interrupted(link: Link, queue: str) -> None:
+    async def interrupt(link: Link, queue: str) -> None:
         raise ConnectionResetError
 
     with monkeypatch.context() as place:
-        place.setattr(repair.declarer, '_bind_returns', interrupted)
+        place.setattr(repair.declarer, '_bind_returns', interrupt)
         with pytest.raises(ConnectionResetError):
             await repair.declarer.declare_hub(repair.link)
-    await repair.declarer.declare_hub(repair.link)
-    await repair.come_back()
+    return repair
 
-    assert await repair.depths() == (1, 0)
+
+async def test_after_a_repair_that_was_interrupted_nobody_lets_orphans_in(interrupted: Repair) -> None:
+    await interrupted.declarer.declare_delays(interrupted.link, ())
+    await interrupted.come_back()
+
+    assert await interrupted.depths() == (0, 0)
+
+
+async def test_a_repair_that_was_interrupted_is_made_whole_by_the_watch(interrupted: Repair) -> None:
+    async def declare_all() -> None:
+        raise AssertionError('the exchange is there')
+
+    await HubWatch(interrupted.link, interrupted.declarer, declare_all).look(upstreams=True)
+    await interrupted.come_back()
+    await interrupted.service.send(RETURNS, 'nobody', b'{}', {})
+
+    assert await interrupted.depths() == (1, 1)
+
+
+async def test_a_repair_over_which_the_process_was_killed_is_made_whole_by_the_next(interrupted: Repair) -> None:
+    config, directory = interrupted.config, interrupted.directory
+    await Declarer(config, Ledger(directory, config)).declare_hub(interrupted.link)
+    await interrupted.come_back()
+    await interrupted.service.send(RETURNS, 'nobody', b'{}', {})
+
+    assert await interrupted.depths() == (1, 1)
+
+
+async def test_where_delay_queues_are_classic_what_comes_back_too_soon_is_kept_as_an_orphan(
+    repair: Repair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await repair.begin()
+    repair.declarer.quorum = False
+    declare = declaration._declare_exchange
+
+    async def declare_and_use(channel: AbstractChannel, exchange: Exchange) -> None:
+        await declare(channel, exchange)
+        if exchange.name == RETURNS:
+            await repair.come_back()
+
+    monkeypatch.setattr(declaration, '_declare_exchange', declare_and_use)
+    await repair.declarer.declare_hub(repair.link)
+
+    assert await repair.depths() == (0, 1)
 
 
 async def test_who_may_not_touch_the_orphans_makes_it_all_the_same(

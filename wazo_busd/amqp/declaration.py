@@ -66,8 +66,11 @@ class Declarer:
         self._classic: set[str] = set()
         self._returning = asyncio.Lock()
         """Held by whoever says where retries come back to, and where orphans go."""
-        self._is_returns_lost = False
-        """Whether the exchange for returns was found gone, and does not have its bindings again yet."""
+        self.misses_returns = False
+        """Whether the exchange for returns may be without the bindings of some handlers; `declare_hub` makes them."""
+        self._holds_orphans = False
+        """Whether nobody takes orphans in until then."""
+        self._has_declared_returns = False
 
     async def declare_hub(self, link: Link, *, alone: bool = False) -> None:
         """Declare the hub, bind it to the exchanges of Wazo, and declare where retries and dead letters go.
@@ -96,42 +99,57 @@ class Declarer:
             await self._bind_upstream(link, upstream)
 
     async def _declare_returns(self, link: Link) -> None:
-        """Declare the exchange for returns; one that somebody has deleted had bindings, and is made with them.
+        """Declare the exchange for returns, with its bindings if it was gone; once in a process in any case.
 
-        Until they are there, what comes back finds no way: its delay queue keeps it, and tries again. That it is not
-        taken for an orphan meanwhile, nobody takes those in until then.
+        The one before may have been killed over it. Until they are there, what comes back finds no way: its delay queue
+        keeps it, and tries again. That it is not taken for an orphan meanwhile, nobody takes those in until then.
         """
         async with self._returning:
-            self._is_returns_lost |= bool(self._ledger.known) and not await exists(link, self.hub.returns)
-            if not self._is_returns_lost:
-                async with control(link) as channel:
-                    await _declare_exchange(channel, self.hub.returns)
-                return
-            orphans = await self._unbind_orphans(link)
-            try:
-                async with control(link) as channel:
-                    await _declare_exchange(channel, self.hub.returns)
+            is_there = await exists(link, self.hub.returns)
+            self.misses_returns = self.misses_returns or not (is_there and self._has_declared_returns)
+            self._has_declared_returns = True
+            if not is_there and self._ledger.known and self._delays_keep_what_finds_no_way:
+                self._holds_orphans = await self._unbind_orphans(link) or self._holds_orphans
+            async with control(link) as channel:
+                await _declare_exchange(channel, self.hub.returns)
+            if self.misses_returns and self._ledger.known:
                 for queue in self._ledger.known:
                     await self._bind_returns(link, queue)
-            finally:
-                if orphans:
-                    async with control(link) as channel:
-                        await channel.queue_bind(self.hub.orphan_queue.name, self.hub.orphans.name)
-            self._is_returns_lost = False
+                await self._bind_orphans(link)
+            self._holds_orphans = self.misses_returns = False
+
+    @property
+    def _delays_keep_what_finds_no_way(self) -> bool:
+        """Whether they are quorum queues: a classic one drops what finds no way (RabbitMQ, at-most-once)."""
+        return self.quorum and not any(name.startswith(f'{self.hub.retry.name}.') for name in self._classic)
 
     async def _unbind_orphans(self, link: Link) -> bool:
         """Let nobody take orphans in, and say whether somebody did."""
+        name = self.hub.orphan_queue.name
         try:
             async with control(link) as channel:
-                await channel.queue_declare(self.hub.orphan_queue.name, passive=True)
-                await channel.queue_unbind(self.hub.orphan_queue.name, self.hub.orphans.name)
+                await channel.queue_declare(name, passive=True)
+                await channel.queue_unbind(name, self.hub.orphans.name)
         except aiormq.exceptions.ChannelNotFoundEntity:
             return False
         except REFUSALS as error:
-            refusal = self.explained(error, f'the queue {self.hub.orphan_queue.name}')
+            refusal = self.explained(error, f'the queue {name}')
             log.warning('orphans_not_held_back', problem=refusal.text, hint=refusal.cure)
             return False
         return True
+
+    async def _bind_orphans(self, link: Link) -> None:
+        """Let orphans be taken in, if their queue is there; if not, it is made with the delay queues."""
+        name = self.hub.orphan_queue.name
+        try:
+            async with control(link) as channel:
+                await channel.queue_declare(name, passive=True)
+                await channel.queue_bind(name, self.hub.orphans.name)
+        except aiormq.exceptions.ChannelNotFoundEntity:
+            return
+        except REFUSALS as error:
+            refusal = self.explained(error, f'the queue {name}')
+            log.warning('orphans_not_kept', problem=refusal.text, hint=refusal.cure)
 
     async def _bind_returns(self, link: Link, queue: str) -> None:
         try:
@@ -234,7 +252,8 @@ class Declarer:
                     async with control(link) as channel:
                         await self._declare(channel, queue)
                 async with self._returning, control(link) as channel:
-                    await channel.queue_bind(queue.name, exchange, '', arguments=arguments)
+                    if queue != self.hub.orphan_queue or not self._holds_orphans:
+                        await channel.queue_bind(queue.name, exchange, '', arguments=arguments)
             except (BusError, *REFUSALS) as refusal:
                 error = refusal if isinstance(refusal, BusError) else self.explained(refusal, f'the queue {queue.name}')
                 log.error('queue_refused', queue=queue.name, problem=error.text, hint=error.cure)

@@ -78,6 +78,7 @@ class Ear:
         self._patterns = tuple(patterns)
         self._sink = sink
         self._told = told
+        self._state_dir = state_dir
         self._declarer = Declarer(config, Ledger(state_dir, config))
         self._lacks: list[str] = []
         self._ended = asyncio.Event()
@@ -94,6 +95,10 @@ class Ear:
         """
         link = await connect(self._config, 'wazo-busd tail')
         try:
+            async with asyncio.timeout(_TIMEOUT_SECONDS):
+                is_there = await exists(link, self._declarer.hub.exchange)
+            if not is_there:
+                await self._leave_hub_to_daemon()
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 await self._declare_hub(link)
                 await self._listen(link)
@@ -140,13 +145,20 @@ class Ear:
         if link is not None:
             await link.close()
 
+    async def _leave_hub_to_daemon(self) -> None:
+        """Give the daemon of this host, if there is one, the time to make the hub.
+
+        It looks as often, and binds its handlers to the one that it makes; over one that is there it sees nothing.
+        """
+        # Read anew, for the daemon may have begun after we have.
+        if Ledger(self._state_dir, self._config).queues:
+            name = self._declarer.hub.exchange.name
+            self._told(f'the exchange {name} is not there; the daemon is given {_DAEMONS_TURN_SECONDS:g} s to make it')
+            await asyncio.sleep(_DAEMONS_TURN_SECONDS)
+
     async def _declare_hub(self, link: Link) -> None:
         hub = self._declarer.hub.exchange
         is_new = not await exists(link, hub)
-        if is_new and self._declarer.known_queues():
-            # The daemon looks as often, and binds its handlers to the one that it makes; over ours it would not.
-            await asyncio.sleep(_DAEMONS_TURN_SECONDS)
-            is_new = not await exists(link, hub)
         await self._declarer.declare_hub(link, alone=True)
         lacks = self._declarer.lacks
         if is_new:

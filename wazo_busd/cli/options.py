@@ -25,6 +25,8 @@ _NAMES = (
 )
 _OURS = re.compile(rf'\bwazo-busd ({_NAMES})\b(?! -c)|\bsystemctl start wazo-busd\b')
 """Our commands that read a configuration; systemd's daemon reads the usual one."""
+
+_NO_ASCII = re.compile(r'[^\x00-\x7e]')
 _CONFIG = 'wazo_busd.config'
 
 F = TypeVar('F', bound=Callable[..., Any])
@@ -152,5 +154,10 @@ def output_option(function: F) -> F:
 def as_json(value: Any) -> str:
     """JSON for programs, whatever came over the bus: it can be written to any terminal, and read again."""
     text = json.dumps(json.loads(encode(value)), indent=2, ensure_ascii=False)
-    # What is escaped in JSON and cannot be UTF-8 stays escaped.
-    return text.encode('utf-8', 'backslashreplace').decode()
+    # What cannot be UTF-8 stays escaped, and what a terminal could take for more than a letter is.
+    return _NO_ASCII.sub(_plain, text.encode('utf-8', 'backslashreplace').decode())
+
+
+def _plain(found: re.Match[str]) -> str:
+    letter = found[0]
+    return letter if letter.isprintable() else json.dumps(letter)[1:-1]

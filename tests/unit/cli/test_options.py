@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The wazo-busd Authors
-"""What is to be typed names the configuration, where that is not the usual one."""
+"""What is to be typed names the configuration, where that is not the usual one; JSON is harmless on a terminal."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,9 +12,11 @@ from pathlib import Path
 
 import click
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from wazo_busd.cli import main
-from wazo_busd.cli.options import DEFAULT_CONFIG, next_command, with_config
+from wazo_busd.cli.options import DEFAULT_CONFIG, as_json, next_command, with_config
 
 
 @pytest.mark.parametrize(
@@ -93,3 +96,11 @@ def test_commands_find_every_stream_open(monkeypatch: pytest.MonkeyPatch, name: 
 
     with getattr(sys, name) as stream:
         assert not stream.closed
+
+
+@given(text=st.text())
+@example('\x9b31m \u202e \x7f \U000e0001')
+def test_json_for_programs_is_the_same_value_and_only_letters_to_a_terminal(text: str) -> None:
+    told = as_json({'name': text})
+
+    assert (json.loads(told), told.replace('\n', '').isprintable()) == ({'name': text}, True)
