@@ -25,6 +25,8 @@ MOST_LEVELS = 200
 
 _BRACKET = ord('[')
 _FEW = 3
+"""So many objects in each other are seen at a glance to be no more."""
+
 _TAG_TYPE, _TAG_VALUE = '__type__', '__value__'
 _TAG_KEYS = {_TAG_TYPE, _TAG_VALUE}
 _JSON_TYPES = {

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,18 @@ class Repair:
         return await self.service.depth(QUEUE), await self.service.depth(ORPHANS)
 
 
+def as_soon_as_it_is_there(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Awaitable[None]]) -> None:
+    """Do something when the exchange is there again, and nothing else has been done yet."""
+    declare = declaration._declare_exchange
+
+    async def declare_and_act(channel: AbstractChannel, exchange: Exchange) -> None:
+        await declare(channel, exchange)
+        if exchange.name == RETURNS:
+            await act()
+
+    monkeypatch.setattr(declaration, '_declare_exchange', declare_and_act)
+
+
 @pytest.fixture
 async def repair(broker: Broker, service: Service, tmp_path: Path) -> AsyncIterator[Repair]:
     made = Repair(broker, service, tmp_path)
@@ -79,17 +91,14 @@ async def test_nobody_lets_orphans_in_while_the_bindings_are_made(
     repair: Repair, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await repair.begin()
-    declare = declaration._declare_exchange
     others: list[asyncio.Task[None]] = []
 
-    async def declare_beside_others(channel: AbstractChannel, exchange: Exchange) -> None:
-        await declare(channel, exchange)
-        if exchange.name == RETURNS:
-            others.append(asyncio.create_task(repair.declarer.declare_delays(repair.link, ())))
-            await asyncio.wait(others, timeout=1.0)
-            await repair.come_back()
+    async def declare_beside() -> None:
+        others.append(asyncio.create_task(repair.declarer.declare_delays(repair.link, ())))
+        await asyncio.wait(others, timeout=1.0)
+        await repair.come_back()
 
-    monkeypatch.setattr(declaration, '_declare_exchange', declare_beside_others)
+    as_soon_as_it_is_there(monkeypatch, declare_beside)
     await repair.declarer.declare_hub(repair.link)
     await asyncio.wait(others)
 
@@ -153,14 +162,7 @@ async def test_where_delay_queues_are_classic_what_comes_back_too_soon_is_kept_a
 ) -> None:
     await repair.begin()
     repair.declarer.quorum = False
-    declare = declaration._declare_exchange
-
-    async def declare_and_use(channel: AbstractChannel, exchange: Exchange) -> None:
-        await declare(channel, exchange)
-        if exchange.name == RETURNS:
-            await repair.come_back()
-
-    monkeypatch.setattr(declaration, '_declare_exchange', declare_and_use)
+    as_soon_as_it_is_there(monkeypatch, repair.come_back)
     await repair.declarer.declare_hub(repair.link)
 
     assert await repair.depths() == (0, 1)

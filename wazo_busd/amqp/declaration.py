@@ -71,6 +71,7 @@ class Declarer:
         self._holds_orphans = False
         """Whether nobody takes orphans in until then."""
         self._has_declared_returns = False
+        """Whether this process has: the one before may have been killed between the exchange and its bindings."""
 
     async def declare_hub(self, link: Link, *, alone: bool = False) -> None:
         """Declare the hub, bind it to the exchanges of Wazo, and declare where retries and dead letters go.
@@ -101,21 +102,21 @@ class Declarer:
     async def _declare_returns(self, link: Link) -> None:
         """Declare the exchange for returns, with its bindings if it was gone; once in a process in any case.
 
-        The one before may have been killed over it. Until they are there, what comes back finds no way: its delay queue
-        keeps it, and tries again. That it is not taken for an orphan meanwhile, nobody takes those in until then.
+        Until they are there, what comes back finds no way: its delay queue keeps it, and tries again. That it is not
+        taken for an orphan meanwhile, nobody takes those in until then.
         """
         async with self._returning:
             is_there = await exists(link, self.hub.returns)
             self.misses_returns = self.misses_returns or not (is_there and self._has_declared_returns)
             self._has_declared_returns = True
             if not is_there and self._ledger.known and self._delays_keep_what_finds_no_way:
-                self._holds_orphans = await self._unbind_orphans(link) or self._holds_orphans
+                self._holds_orphans = await self._take_orphans_in(link, wanted=False) or self._holds_orphans
             async with control(link) as channel:
                 await _declare_exchange(channel, self.hub.returns)
             if self.misses_returns and self._ledger.known:
                 for queue in self._ledger.known:
                     await self._bind_returns(link, queue)
-                await self._bind_orphans(link)
+                await self._take_orphans_in(link, wanted=True)
             self._holds_orphans = self.misses_returns = False
 
     @property
@@ -123,33 +124,27 @@ class Declarer:
         """Whether they are quorum queues: a classic one drops what finds no way (RabbitMQ, at-most-once)."""
         return self.quorum and not any(name.startswith(f'{self.hub.retry.name}.') for name in self._classic)
 
-    async def _unbind_orphans(self, link: Link) -> bool:
-        """Let nobody take orphans in, and say whether somebody did."""
+    async def _take_orphans_in(self, link: Link, *, wanted: bool) -> bool:
+        """Let orphans be taken in, or nobody take them in, if their queue is there; it is made with the delay queues.
+
+        Returns:
+            Whether that was done.
+        """
         name = self.hub.orphan_queue.name
         try:
             async with control(link) as channel:
                 await channel.queue_declare(name, passive=True)
-                await channel.queue_unbind(name, self.hub.orphans.name)
+                if wanted:
+                    await channel.queue_bind(name, self.hub.orphans.name)
+                else:
+                    await channel.queue_unbind(name, self.hub.orphans.name)
         except aiormq.exceptions.ChannelNotFoundEntity:
             return False
         except REFUSALS as error:
             refusal = self.explained(error, f'the queue {name}')
-            log.warning('orphans_not_held_back', problem=refusal.text, hint=refusal.cure)
+            log.warning('orphans_refused', wanted=wanted, problem=refusal.text, hint=refusal.cure)
             return False
         return True
-
-    async def _bind_orphans(self, link: Link) -> None:
-        """Let orphans be taken in, if their queue is there; if not, it is made with the delay queues."""
-        name = self.hub.orphan_queue.name
-        try:
-            async with control(link) as channel:
-                await channel.queue_declare(name, passive=True)
-                await channel.queue_bind(name, self.hub.orphans.name)
-        except aiormq.exceptions.ChannelNotFoundEntity:
-            return
-        except REFUSALS as error:
-            refusal = self.explained(error, f'the queue {name}')
-            log.warning('orphans_not_kept', problem=refusal.text, hint=refusal.cure)
 
     async def _bind_returns(self, link: Link, queue: str) -> None:
         try:
