@@ -13,21 +13,23 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import structlog
 
 from wazo_busd.delivery import LONGEST_WHOLE, Delivery
 from wazo_busd.event import identity
 
-_SLOT = 2048
-_HEAD = struct.Struct('>BBHHI')
+_SLOT: Final = 2048
+_HEAD: Final = struct.Struct('>BBHHI')
 """State, whether it runs alone, and the lengths of exchange, routing key and body."""
 
-_EMPTY, _WHOLE, _NAMED = 0, 1, 2
-_ROOM = _SLOT - _HEAD.size
-_LONGEST_NAMES = _ROOM - LONGEST_WHOLE
-_MOST_NAMES = 4096
+_EMPTY: Final = 0
+_WHOLE: Final = 1
+_NAMED: Final = 2
+_ROOM: Final = _SLOT - _HEAD.size
+_LONGEST_NAMES: Final = _ROOM - LONGEST_WHOLE
+_MOST_NAMES: Final = 4096
 
 log = structlog.stdlib.get_logger(__name__)
 

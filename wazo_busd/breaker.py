@@ -13,6 +13,7 @@ import random
 import socket
 from collections.abc import Callable
 from enum import Enum
+from typing import Final
 
 import structlog
 
@@ -47,7 +48,7 @@ class BreakerState(Enum):
     HALTED = 'halted'
 
 
-_CLOSED = BreakerState.CLOSED
+_CLOSED: Final = BreakerState.CLOSED
 """To read a member of an enumeration takes as long as a call does."""
 
 

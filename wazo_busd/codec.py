@@ -13,23 +13,27 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
 from wazo_busd.errors import Undecodable
 from wazo_busd.event import Event, from_wire
 
-MOST_LEVELS = 200
+MOST_LEVELS: Final = 200
 """The most that `bus.max_depth` can be. What is nested deeper is no event to any daemon."""
 
-_BRACKET = ord('[')
-_FEW = 3
+_MOST_WRITTEN_LEVELS: Final = 300
+
+_BRACKET: Final = ord('[')
+_FEW: Final = 3
 """So many objects in each other are seen at a glance to be no more."""
 
-_TAG_TYPE, _TAG_VALUE = '__type__', '__value__'
-_TAG_KEYS = {_TAG_TYPE, _TAG_VALUE}
-_JSON_TYPES = {
+_TAG_TYPE: Final = '__type__'
+_TAG_VALUE: Final = '__value__'
+_TAG: Final = b'__type__'
+_TAG_KEYS: Final = {_TAG_TYPE, _TAG_VALUE}
+_JSON_TYPES: Final = {
     str: 'a string',
     int: 'a number',
     float: 'a number',
@@ -100,11 +104,14 @@ def encode(value: Any) -> bytes:
 
     Lone surrogates, which JSON can escape and UTF-8 cannot hold, are escaped. NaN and infinities become null. Types
     that JSON has not (bytes and decimals of AMQP headers) become text.
+
+    Raises:
+        RecursionError: it is nested deeper than can be written, or holds itself.
     """
     try:
         return orjson.dumps(value, default=plain, option=orjson.OPT_NON_STR_KEYS)
     except (orjson.JSONEncodeError, RecursionError):
-        return json.dumps(_finite(value), default=plain, separators=(',', ':')).encode()
+        return json.dumps(_finite(value, _MOST_WRITTEN_LEVELS), default=plain, separators=(',', ':')).encode()
 
 
 def _content(body: bytes, size: int, limits: Limits) -> dict[str, Any]:
@@ -120,12 +127,9 @@ def _content(body: bytes, size: int, limits: Limits) -> dict[str, Any]:
     second, last = body.find(b'{', 1), body.rfind(b'{')
     if _BRACKET in body or (last > second and body.find(b'{', second + 1) < last) or limits.depth < _FEW:
         _check_depth(body, content, limits.depth)
-    if body.find(b'__type__') >= 0:
-        try:
-            # The body's own object is an object even if it looks tagged.
-            content = {key: _untagged(child) for key, child in content.items()}
-        except RecursionError:
-            raise Undecodable('the body is nested deeper than can be read (bus.max_depth)') from None
+    if body.find(_TAG) >= 0:
+        # The body's own object is an object even if it looks tagged.
+        content = {key: _untagged(child, MOST_LEVELS) for key, child in content.items()}
     found: dict[str, Any] = content
     return found
 
@@ -179,10 +183,16 @@ def deeper_than(value: Any, depth: int) -> bool:
     return bool(level)
 
 
-def _untagged(value: Any) -> Any:
-    """`value` with what kombu 5.3 tags (`{"__type__": "uuid", "__value__": …}`) as the text that older ones send."""
+def _untagged(value: Any, levels: int) -> Any:
+    """`value` with what kombu 5.3 tags (`{"__type__": "uuid", "__value__": …}`) as the text that older ones send.
+
+    Raises:
+        Undecodable: it has more than `levels` levels. Code that is compiled knows no limit of the interpreter's.
+    """
+    if not levels:
+        raise Undecodable('the body is nested deeper than can be read (bus.max_depth)')
     if isinstance(value, list):
-        return [_untagged(child) for child in value]
+        return [_untagged(child, levels - 1) for child in value]
     if not isinstance(value, dict):
         return value
     if value.keys() == _TAG_KEYS and isinstance(value[_TAG_TYPE], str):
@@ -192,7 +202,7 @@ def _untagged(value: Any) -> Any:
             return f'{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}' if len(text) == 32 else text
         if isinstance(inner, str):
             return inner
-    return {key: _untagged(child) for key, child in value.items()}
+    return {key: _untagged(child, levels - 1) for key, child in value.items()}
 
 
 def plain(value: Any) -> Any:
@@ -208,12 +218,18 @@ def plain(value: Any) -> Any:
     return str(value)
 
 
-def _finite(value: Any) -> Any:
-    """`value` with null for NaN and the infinities, as orjson writes them."""
+def _finite(value: Any, levels: int) -> Any:
+    """`value` with null for NaN and the infinities, as orjson writes them.
+
+    Raises:
+        RecursionError: it has more than `levels` levels. Code that is compiled knows no limit of the interpreter's.
+    """
+    if not levels:
+        raise RecursionError(f'nested deeper than {_MOST_WRITTEN_LEVELS} levels, or it holds itself')
     if isinstance(value, float) and not (float('-inf') < value < float('inf')):
         return None
     if isinstance(value, Mapping):
-        return {str(key): _finite(child) for key, child in value.items()}
+        return {str(key): _finite(child, levels - 1) for key, child in value.items()}
     if isinstance(value, (list, tuple, set, frozenset)):
-        return [_finite(child) for child in value]
+        return [_finite(child, levels - 1) for child in value]
     return value

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from wazo_busd.errors import AlreadySettled
 from wazo_busd.event import identity
 from wazo_busd.outcome import Outcome, Reason
 
-_DONE = Outcome.DONE
+_DONE: Final = Outcome.DONE
 """To read a member of an enumeration takes as long as a call does."""
 
-_END_LENGTH = 768
-LONGEST_WHOLE = 2 * _END_LENGTH
+_END_LENGTH: Final = 768
+LONGEST_WHOLE: Final = 2 * _END_LENGTH
 """A body that is no longer is looked at as a whole."""
 
 

@@ -41,16 +41,6 @@ class Gather:
     whole: bool
 
 
-class FreeOptions(dict[str, Any]):
-    """The options of a plugin without a model, read as `options['url']` or `options.url`."""
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self[name]
-        except KeyError:
-            raise AttributeError(f'there is no option {name!r}; there are: {", ".join(self) or "none"}') from None
-
-
 class Handler:
     """A plugin with a name, what it matches, and its options.
 

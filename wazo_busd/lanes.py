@@ -8,7 +8,7 @@ import asyncio
 import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Hashable
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
@@ -16,7 +16,7 @@ from wazo_busd.errors import HandlerExited
 
 W = TypeVar('W', bound=Hashable)
 
-_BREATH = 64
+_BREATH: Final = 64
 """After so many pieces of work in a row a worker lets the loop turn, so that heartbeats are answered."""
 
 log = structlog.stdlib.get_logger(__name__)

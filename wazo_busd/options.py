@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -47,3 +48,13 @@ class BaseOptions(BaseModel):
     def peers(self) -> Iterable[Peer] | None:
         """The servers that the plugin connects to, for `doctor`; `None` leaves it to the URLs in the options."""
         return None
+
+
+class FreeOptions(dict[str, Any]):
+    """The options of a plugin without a model, read as `options['url']` or `options.url`."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f'there is no option {name!r}; there are: {", ".join(self) or "none"}') from None

@@ -15,6 +15,8 @@ from wazo_busd.errors import Discard, Permanent
 
 _TRACEBACK_TAIL = 4096
 _OURS = Path(__file__).parent
+_COMPILED = f'{_OURS.name}/'
+"""How the file of code of ours is called that was compiled."""
 
 
 class Outcome(Enum):
@@ -127,7 +129,11 @@ def told(error: BaseException) -> str:
 def traceback_tail(error: BaseException) -> str:
     """The end of the traceback of `error`, at most 4,096 characters; it begins with the plugin's own code."""
     trace = error.__traceback__
-    while trace is not None and Path(trace.tb_frame.f_code.co_filename).is_relative_to(_OURS):
+    while trace is not None and _is_ours(trace.tb_frame.f_code.co_filename):
         trace = trace.tb_next
     lines = traceback.format_exception(type(error), error, trace or error.__traceback__)
     return ''.join(lines)[-_TRACEBACK_TAIL:]
+
+
+def _is_ours(file: str) -> bool:
+    return Path(file).is_relative_to(_OURS) or file.startswith(_COMPILED)

@@ -15,10 +15,10 @@ from pydantic import ValidationError
 from wazo_busd.config import Configuration, Document, HandlerConfig, explain
 from wazo_busd.config.schema import NAMES_OF_MATCH, nearest
 from wazo_busd.errors import Interrupted, PluginError, PluginImportError, Problem, UnknownEvent
-from wazo_busd.handler import FreeOptions, Handler
+from wazo_busd.handler import Handler
 from wazo_busd.loader import Loader
 from wazo_busd.match import Match
-from wazo_busd.options import BaseOptions
+from wazo_busd.options import BaseOptions, FreeOptions
 from wazo_busd.plugin import Plugin, concurrency_of
 from wazo_busd.texts import surroundings
 

@@ -12,8 +12,8 @@ import asyncio
 import json
 import os
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Suspects:
         was there beside others."""
         self._running = 0
         self._lock = asyncio.Lock()
-        self._turn: object = None
+        self._turn: _Turn | None = None
         """Whose turn it is, from when it waits for others to when it ends."""
         self._passage = asyncio.Event()
         self._quiet = asyncio.Event()
@@ -123,8 +123,7 @@ class Suspects:
         while self.is_alone:
             await self._passage.wait()
 
-    @asynccontextmanager
-    async def alone(self, handler: str, mark: str, over: Callable[[], Any]) -> AsyncIterator[None]:
+    def alone(self, handler: str, mark: str, over: Callable[[], Any]) -> AbstractAsyncContextManager[None]:
         """Let a suspect run while nothing else does, or as good as that: others wait for a few seconds only.
 
         One with which the process ended later than that, beside others, has twice the time each time: what takes long
@@ -135,26 +134,35 @@ class Suspects:
             mark: what it is recognised by.
             over: told that others run again.
         """
-        seconds = self.seconds_alone(handler, mark)
+        return _Turn(self, self.seconds_alone(handler, mark), over)
+
+    async def begin(self, turn: _Turn) -> None:
+        """Wait until a suspect may run, which has its turn then."""
         await self._lock.acquire()
-        turn = self._turn = object()
+        self._turn = turn
         self.is_alone = True
         self._passage.clear()
         try:
             await self._wait_for_others()
-            timer = asyncio.get_running_loop().call_later(seconds, self._let_others, turn, over)
-            try:
-                yield
-            finally:
-                timer.cancel()
-        finally:
-            self._let_others(turn, over)
-            self._end_turn(turn)
+        except BaseException:
+            # Cancelled while it waits: nobody else is to wait for what never begins.
+            self.end(turn)
+            raise
+        turn.timer = asyncio.get_running_loop().call_later(turn.seconds, self._let_others, turn)
+
+    def end(self, turn: _Turn) -> None:
+        """The turn of a suspect is over."""
+        if turn.timer is not None:
+            turn.timer.cancel()
+        self._let_others(turn)
+        self._end_turn(turn)
 
     def forsake(self) -> None:
         """Nobody waits any more for the suspect that runs: the next one may."""
-        self._let_others(self._turn, lambda: None)
-        self._end_turn(self._turn)
+        if self._turn is not None:
+            self._turn.over = _nothing
+            self._let_others(self._turn)
+            self._end_turn(self._turn)
 
     async def _wait_for_others(self) -> None:
         self._quiet.clear()
@@ -166,14 +174,14 @@ class Suspects:
         except TimeoutError:
             return
 
-    def _let_others(self, turn: object, over: Callable[[], Any]) -> None:
+    def _let_others(self, turn: _Turn) -> None:
         if self.is_alone and self._turn is turn:
             self.is_alone = False
             self._passage.set()
-            over()
+            turn.over()
 
-    def _end_turn(self, turn: object) -> None:
-        if turn is not None and self._turn is turn:
+    def _end_turn(self, turn: _Turn) -> None:
+        if self._turn is turn:
             self._turn = None
             self._lock.release()
 
@@ -196,6 +204,32 @@ class Suspects:
                 effect='an event that ends the process may do so more than three times',
                 hint=f'df -h {self._file.parent}',
             )
+
+
+class _Turn:
+    """The turn of one suspect, from when it waits for others to when it ends.
+
+    Args:
+        suspects: among whom it has a turn.
+        seconds: how long others wait for it.
+        over: told that others run again.
+    """
+
+    def __init__(self, suspects: Suspects, seconds: float, over: Callable[[], Any]) -> None:
+        self.seconds = seconds
+        self.over = over
+        self.timer: asyncio.TimerHandle | None = None
+        self._suspects = suspects
+
+    async def __aenter__(self) -> None:
+        await self._suspects.begin(self)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._suspects.end(self)
+
+
+def _nothing() -> None:
+    """Tell nobody."""
 
 
 def _read_counts(path: Path) -> dict[str, dict[str, list[float]]]:

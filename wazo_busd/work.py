@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from wazo_busd.burst import EXCHANGE, burst_of
 from wazo_busd.codec import Limits, decode
@@ -108,7 +108,7 @@ class Work:
         return self.delivery.history.rounds if self.delivery.history else 0
 
 
-current_work: ContextVar[Work | None] = ContextVar('current_work', default=None)
+current_work: Final[ContextVar[Work | None]] = ContextVar('current_work', default=None)
 """The work of the running task; `None` outside handlers."""
 
 

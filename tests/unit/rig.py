@@ -21,9 +21,10 @@ from wazo_busd.delivery import Delivery, History, PlainProperties, Properties
 from wazo_busd.dispatcher import Dispatcher
 from wazo_busd.event import Event
 from wazo_busd.fact import Fact
-from wazo_busd.handler import FreeOptions, Handler
+from wazo_busd.handler import Handler
 from wazo_busd.http import SharedSession
 from wazo_busd.onlookers import Onlookers
+from wazo_busd.options import FreeOptions
 from wazo_busd.outcome import Outcome, Reason
 from wazo_busd.plugin import Plugin, describe
 from wazo_busd.suspects import Suspects

@@ -19,9 +19,9 @@ from wazo_busd.config import HandlerConfig
 from wazo_busd.context import Context
 from wazo_busd.errors import ConditionError, Expired, UnknownEvent
 from wazo_busd.event import Event
-from wazo_busd.handler import FreeOptions, Handler
+from wazo_busd.handler import Handler
 from wazo_busd.language import PlainText
-from wazo_busd.options import BaseOptions
+from wazo_busd.options import BaseOptions, FreeOptions
 from wazo_busd.plugin import handler
 from wazo_busd.work import Call
 

@@ -16,8 +16,8 @@ from wazo_busd import roster, units
 from wazo_busd.conditions import Hours, schedule
 from wazo_busd.config import Configuration, load
 from wazo_busd.errors import Interrupted, Problem
-from wazo_busd.handler import FreeOptions
 from wazo_busd.language import Placement
+from wazo_busd.options import FreeOptions
 from wazo_busd.roster import Roster
 
 HEAD = 'from wazo_busd.api import BaseOptions, handler\n'

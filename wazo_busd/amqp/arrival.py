@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import structlog
 
 from wazo_busd.amqp.copy import MOVED, NUMBER, NoCopy, Original, original
@@ -88,5 +90,5 @@ def _text(name: bytes) -> str:
     return text
 
 
-_known: dict[bytes, str] = {}
-_MOST_KNOWN = 4096
+_known: Final[dict[bytes, str]] = {}
+_MOST_KNOWN: Final = 4096

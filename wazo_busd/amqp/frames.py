@@ -8,30 +8,31 @@ them. What is not a delivery to a consumer of ours is passed on untouched, in wh
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-_METHOD, _HEADER, _BODY, _HEARTBEAT = 1, 2, 3, 8
-_KINDS = frozenset((_METHOD, _HEADER, _BODY, _HEARTBEAT))
-_FRAME_END = 0xCE
-_FRAME_HEAD = struct.Struct('>BHI')
-_DELIVER = b'\x00\x3c\x00\x3c'
-_CHANNEL_CLOSE = b'\x00\x14\x00\x28'
-_CONNECTION_CLOSE = b'\x00\x0a\x00\x32'
-_CONNECTION_BLOCKED = b'\x00\x0a\x00\x3c'
-_CONNECTION_UNBLOCKED = b'\x00\x0a\x00\x3d'
-_CONTENT_HEAD = struct.Struct('>HHQ')
-_HEADER_FRAME_HEAD = struct.Struct('>BHIHHQ')
-"""Kind, channel and size of a frame, and what the payload of one with a content header begins with."""
+# What is `Final` needs no look into the module's names when it is compiled; what is unpacked is said to be a number.
+_METHOD: Final = 1
+_HEADER: Final = 2
+_BODY: Final = 3
+_HEARTBEAT: Final = 8
+_KINDS: Final = frozenset((_METHOD, _HEADER, _BODY, _HEARTBEAT))
+_FRAME_END: Final = 0xCE
+_DELIVER: Final = b'\x00\x3c\x00\x3c'
+_CHANNEL_CLOSE: Final = b'\x00\x14\x00\x28'
+_CONNECTION_CLOSE: Final = b'\x00\x0a\x00\x32'
+_CONNECTION_BLOCKED: Final = b'\x00\x0a\x00\x3c'
+_CONNECTION_UNBLOCKED: Final = b'\x00\x0a\x00\x3d'
+_CONTENT_HEAD_SIZE: Final = 12
+"""Class, weight and the size of the body, before the properties."""
 
-_DELIVER_TAIL = struct.Struct('>QBB')
+_DELIVER_TAIL_SIZE: Final = 10
 """Delivery tag, whether it is redelivered, and the length of the exchange's name."""
 
-KEPT_OF_OVERSIZE = 65_536
+KEPT_OF_OVERSIZE: Final = 65_536
 """So many bytes are kept of a body that is over the limit."""
 
-_new = tuple.__new__
+_new: Final = tuple.__new__
 
 
 class Cut(NamedTuple):
@@ -63,9 +64,10 @@ Sink = Callable[[list[Cut]], None]
 class _Tapped:
     """A channel with a consumer of ours, and the delivery that is coming in on it."""
 
-    __slots__ = ('batch', 'begin', 'chunks', 'cut', 'is_closed', 'missing', 'properties', 'sink', 'size')
+    __slots__ = ('batch', 'begin', 'channel', 'chunks', 'cut', 'is_closed', 'missing', 'properties', 'sink', 'size')
 
-    def __init__(self, consumer_tag: bytes, sink: Sink) -> None:
+    def __init__(self, channel: int, consumer_tag: bytes, sink: Sink) -> None:
+        self.channel = channel
         self.begin = _DELIVER + bytes([len(consumer_tag)]) + consumer_tag
         """What the payload of a delivery to the consumer begins with."""
         self.sink = sink
@@ -116,7 +118,7 @@ class FrameCutter:
             consumer_tag: its tag, ours to choose.
             sink: where its deliveries go.
         """
-        before, tapped = self._tapped.get(channel), _Tapped(consumer_tag.encode(), sink)
+        before, tapped = self._tapped.get(channel), _Tapped(channel, consumer_tag.encode(), sink)
         tapped.is_closed = before is not None and before.is_closed
         self._tapped[channel] = tapped
 
@@ -166,10 +168,10 @@ class FrameCutter:
     def _cut_all(self, data: bytes) -> bytes:
         passed: list[bytes] = []
         touched: list[_Tapped] = []
-        taps, unpack_head = self._tapped, _FRAME_HEAD.unpack_from
+        taps = self._tapped
         position, kept_from, end = 0, 0, len(data)
         while end - position >= 7:
-            kind, channel, size = unpack_head(data, position)
+            kind, channel, size = data[position], _uint16(data, position + 1), _uint32(data, position + 3)
             following = position + size + 8
             if following > end and kind in _KINDS:
                 break
@@ -182,7 +184,7 @@ class FrameCutter:
                 if channel == 0:
                     self._note(kind, data, position, size)
             else:
-                whole = self._whole(tapped, channel, data, position, following, end) if kind == _METHOD else 0
+                whole = self._whole(tapped, data, position, following, end) if kind == _METHOD else 0
                 if whole or self._takes(tapped, kind, data, position + 7, following - 1):
                     following = whole or following
                     if position > kept_from:
@@ -202,12 +204,11 @@ class FrameCutter:
             tapped.sink(batch)
         return passed[0] if len(passed) == 1 else b''.join(passed)
 
-    def _whole(self, tapped: _Tapped, channel: int, data: bytes, position: int, following: int, end: int) -> int:
+    def _whole(self, tapped: _Tapped, data: bytes, position: int, following: int, end: int) -> int:
         """Take in a delivery of which all three frames are there, one behind the other, as nearly all are.
 
         Args:
             tapped: the channel.
-            channel: its number.
             data: what was read.
             position: where the method frame begins.
             following: where the next frame begins.
@@ -216,28 +217,27 @@ class FrameCutter:
         Returns:
             Where the frame behind them begins; 0 if it is another case, and nothing was taken.
         """
-        begin = tapped.begin
-        if not data.startswith(begin, position + 7) or end - following < 22:
+        begin, channel = tapped.begin, tapped.channel
+        at = position + 7 + len(begin)
+        if data[position + 7 : at] != begin or end - following < 22:
             return 0
-        kind, header_channel, size, _, _, body_size = _HEADER_FRAME_HEAD.unpack_from(data, following)
+        size = _uint32(data, following + 3)
         body_at = following + size + 8
-        if kind != _HEADER or header_channel != channel or size < 14 or body_at + 8 > end:
+        if data[following] != _HEADER or _uint16(data, following + 1) != channel or size < 14 or body_at + 8 > end:
             return 0
-        frame_kind, body_channel, frame_size = _FRAME_HEAD.unpack_from(data, body_at)
-        after: int = body_at + body_size + 8
+        body_size = _uint64(data, following + 11)
+        after = body_at + body_size + 8
         if (
-            frame_size != body_size
-            or frame_kind != _BODY
+            _uint32(data, body_at + 3) != body_size
+            or data[body_at] != _BODY
             or after > end
             or not 0 < body_size <= self.body_limit
-            or body_channel != channel
+            or _uint16(data, body_at + 1) != channel
             or data[body_at - 1] != _FRAME_END
             or data[after - 1] != _FRAME_END
         ):
             return 0
-        at = position + 7 + len(begin)
-        tag, redelivered, exchange_size = _DELIVER_TAIL.unpack_from(data, at)
-        key_at = at + 10 + exchange_size
+        key_at = at + 10 + data[at + 9]
         if key_at + 2 > following or key_at + data[key_at] + 2 != following:
             return 0
         if tapped.cut is not None:
@@ -246,8 +246,8 @@ class FrameCutter:
             _new(
                 Cut,
                 (
-                    tag,
-                    redelivered & 1 == 1,
+                    _uint64(data, at),
+                    data[at + 8] & 1 == 1,
                     data[at + 10 : key_at],
                     data[key_at + 1 : following - 1],
                     data[following + 19 : body_at - 1],
@@ -266,9 +266,9 @@ class FrameCutter:
             return tapped.cut is not None
         if tapped.cut is None:
             return False
-        if kind == _HEADER and tapped.missing == -1 and end - start >= _CONTENT_HEAD.size:
-            _, _, tapped.size = _CONTENT_HEAD.unpack_from(data, start)
-            tapped.properties = data[start + 12 : end]
+        if kind == _HEADER and tapped.missing == -1 and end - start >= _CONTENT_HEAD_SIZE:
+            tapped.size = _uint64(data, start + 4)
+            tapped.properties = data[start + _CONTENT_HEAD_SIZE : end]
             tapped.missing = tapped.size
         elif kind == _BODY and 0 < end - start <= tapped.missing:
             self._take_body(tapped, data[start:end])
@@ -295,7 +295,7 @@ class FrameCutter:
             return
         method = data[position + 7 : position + 11]
         if method == _CONNECTION_CLOSE and size >= 7:
-            (code,) = struct.unpack_from('>H', data, position + 11)
+            code = _uint16(data, position + 11)
             length = data[position + 13]
             text = data[position + 14 : position + 14 + length]
             self.close_reason = (code, text.decode('utf-8', 'replace'))
@@ -312,11 +312,25 @@ def _delivery(begin: bytes, data: bytes, start: int, end: int) -> Cut | None:
     if not data.startswith(begin, start, end):
         return None
     position = start + len(begin)
-    if end - position < _DELIVER_TAIL.size + 1:
+    exchange_at = position + _DELIVER_TAIL_SIZE
+    if exchange_at >= end:
         return None
-    tag, redelivered, exchange_size = _DELIVER_TAIL.unpack_from(data, position)
-    exchange_at = position + _DELIVER_TAIL.size
-    key_at = exchange_at + exchange_size
+    key_at = exchange_at + data[exchange_at - 1]
     if key_at >= end or key_at + 1 + data[key_at] != end:
         return None
-    return Cut(tag, redelivered & 1 == 1, data[exchange_at:key_at], data[key_at + 1 : end])
+    return Cut(_uint64(data, position), data[position + 8] & 1 == 1, data[exchange_at:key_at], data[key_at + 1 : end])
+
+
+def _uint16(data: bytes, at: int) -> int:
+    """The number in the two octets from `at` on. Compiled this takes a tenth of what unpacking a structure does."""
+    return data[at] << 8 | data[at + 1]
+
+
+def _uint32(data: bytes, at: int) -> int:
+    """The number in the four octets from `at` on."""
+    return data[at] << 24 | data[at + 1] << 16 | data[at + 2] << 8 | data[at + 3]
+
+
+def _uint64(data: bytes, at: int) -> int:
+    """The number in the eight octets from `at` on."""
+    return _uint32(data, at) << 32 | _uint32(data, at + 4)

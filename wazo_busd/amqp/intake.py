@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from typing import Final
 
 import structlog
 
@@ -20,7 +21,7 @@ from wazo_busd.amqp.copies import Copies
 from wazo_busd.amqp.frames import Cut
 from wazo_busd.delivery import Accept, Delivery, PlainProperties
 
-_AT_ONCE = 32
+_AT_ONCE: Final = 32
 """So many are handed on in one turn of the loop. With fewer the turns cost more than they save."""
 
 log = structlog.stdlib.get_logger(__name__)

@@ -8,19 +8,20 @@ Whatever is otherwise goes the long way, by `properties`.
 from __future__ import annotations
 
 import struct
-from typing import Any
+from typing import Any, Final
 
-_TEXT, _BOOLEAN = b'St'
-_SHORT = b'\0\0\0'
+_TEXT: Final = ord('S')
+_BOOLEAN: Final = ord('t')
+_SHORT: Final = b'\0\0\0'
 """What the four bytes of a length begin with if it is less than 256."""
 
-_TIMESTAMP = b'\x09timestampS\0\0\0'
+_TIMESTAMP: Final = b'\x09timestampS\0\0\0'
 """How the header begins that is another in each event (Wazo fact, since 21.08); the length of its value follows."""
 
-_MOST_KNOWN = 2048
-_LONGEST_KNOWN = 2048
+_MOST_KNOWN: Final = 2048
+_LONGEST_KNOWN: Final = 2048
 
-_UINT32 = struct.Struct('>I')
+_UINT32: Final = struct.Struct('>I')
 
 
 def plain_headers(raw: bytes) -> dict[str, Any] | None:

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection
+from typing import Final
 
 from wazo_busd.delivery import Delivery
 
-STRAGGLER_SECONDS = 0.05
+STRAGGLER_SECONDS: Final = 0.05
 """How long a finished delivery may wait behind an unfinished one."""
 
-_SLIM_LENGTH = 65_536
+_SLIM_LENGTH: Final = 65_536
 """A longer body is not kept for what it may be recognised by; its identity is."""
 
 
@@ -74,10 +75,13 @@ class Window:
             Pairs of delivery tag and whether it stands for all before it too.
         """
         below, self._finished = self._finished, {}
+        highest = max(below, default=0)
         lowest = next(iter(self._open), None)
-        if lowest is not None or self._behind:
+        # Where all is finished in its order, as it mostly is, nothing is to be sorted.
+        if self._behind or (lowest is not None and lowest < highest):
             below = self._below(lowest, below, now_seconds)
-        told = [(max(below), len(below) > 1)] if below else []
+            highest = max(below, default=0)
+        told = [(highest, len(below) > 1)] if below else []
         self._note(below.values())
         overdue = all_finished or len(self._behind) >= self._half
         for tag, (delivery, since) in list(self._behind.items()):

@@ -19,8 +19,9 @@ from wazo_busd.dispatcher import Dispatcher
 from wazo_busd.emission import emitter
 from wazo_busd.event import Event
 from wazo_busd.gathering import Gathering
-from wazo_busd.handler import FreeOptions, Handler
+from wazo_busd.handler import Handler
 from wazo_busd.http import SharedSession
+from wazo_busd.options import FreeOptions
 from wazo_busd.plugin import describe
 from wazo_busd.rehearsal import ask, context_of
 from wazo_busd.testing.event import with_body
