@@ -11,7 +11,10 @@ BIN := $(VENV)/bin
 BENCH_VENV := .venv-bench
 AUDIT_VENV := .venv-audit
 PYTHON ?=
-SOURCES := wazo_busd plugins tools demo tests bench
+SOURCES := wazo_busd plugins tools demo tests bench setup.py
+# A copy of this tree with compiled modules in it, and the tests that are run there too.
+COMPILED := build/compiled
+COMPILED_TESTS := tests/unit/test_compiled.py tests/unit/amqp tests/unit/test_dispatcher.py tests/integration
 # Two processes for each processor, each with a broker of its own, for which most tests wait; the tests of a file
 # share what they need.
 # Who hangs is ended with where it hung (faulthandler_timeout), and nobody takes up what hangs again.
@@ -33,7 +36,7 @@ run: install ## show the daemon at its work, on a private RabbitMQ; Ctrl-C ends 
 	@exec $(BIN)/python -m demo
 
 # Code that is compiled anew in every process that the tests start would be half of what they do.
-test thorough: export PYTHONDONTWRITEBYTECODE :=
+test test-compiled thorough: export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: test
 test: $(VENV)/development.stamp lint ## set up and run every test
@@ -42,6 +45,20 @@ test: $(VENV)/development.stamp lint ## set up and run every test
 	@tools/need-chromium
 	@tools/need-packaging analyze || true
 	$(BIN)/pytest $(WORKERS) $(ARGS)
+	@$(MAKE) test-compiled ARGS='$(ARGS)'
+
+.PHONY: compiled
+compiled: $(VENV)/development.stamp ## make a copy of this tree with compiled modules, in build/compiled
+	@tools/need-compiler $(BIN)/python
+	@tools/compile $(COMPILED) $(BIN)/python
+
+# Whatever these tests start takes the modules of the copy as well.
+.PHONY: test-compiled
+test-compiled: export WAZO_BUSD_COMPILED := 1
+test-compiled: export PYTHONPATH := $(abspath $(COMPILED))
+test-compiled: compiled ## run the tests of what is compiled on the compiled modules
+	@tools/need-rabbitmq
+	cd $(COMPILED) && $(abspath $(BIN))/pytest $(WORKERS) $(COMPILED_TESTS) $(ARGS)
 
 .PHONY: thorough
 thorough: $(VENV)/development.stamp ## run the tests of rules with many more examples
@@ -68,7 +85,7 @@ bench-tail: install ## measure what looking on with wazo-busd tail costs under a
 	@$(BIN)/python -m bench.tail $(ARGS)
 
 .PHONY: bench
-bench: install $(BENCH_VENV)/bench.stamp ## measure what an event costs, beside other clients; about ten minutes
+bench: compiled $(BENCH_VENV)/bench.stamp ## measure what an event costs, beside other clients; about ten minutes
 	@tools/need-rabbitmq
 	@tools/need-librabbitmq
 	@exec $(BIN)/python -m bench $(ARGS)
@@ -96,6 +113,7 @@ lock: $(VENV)/development.stamp ## pin the dependencies anew, with hashes
 	$(COMPILE) --upgrade $(EXTRAS) --extra dev --extra postgresql -c requirements/runtime.txt -c requirements/build.txt \
 		-o requirements/development.txt pyproject.toml
 	$(COMPILE) --upgrade $(EXTRAS) --extra postgresql -c requirements/development.txt -o requirements/package.txt pyproject.toml
+	$(COMPILE) --upgrade -c requirements/development.txt -o requirements/compile.txt requirements/compile.in
 	$(COMPILE) --upgrade -c requirements/runtime.txt -c requirements/development.txt \
 		-o requirements/bench.txt requirements/bench.in
 	$(COMPILE) --upgrade -o requirements/audit.txt requirements/audit.in
@@ -113,7 +131,7 @@ deb-test: $(VENV)/development.stamp ## build the package, install it in a Debian
 
 .PHONY: sbom
 sbom: $(VENV)/development.stamp ## list what the package is made of, with licences, in dist/
-	$(BIN)/python -m tools.sbom requirements/package.txt dist
+	$(BIN)/python -m tools.sbom requirements/package.txt requirements/compile.txt dist
 
 .PHONY: audit
 audit: $(AUDIT_VENV)/audit.stamp ## ask whether anything in the package is known to be vulnerable
