@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 import click
 
 from bench.broker import Broker
+from bench.build import INTERPRETED, compiled
 from bench.errors import BenchError
 from bench.lineup import VHOSTS, Lineup
 from bench.machine import look
@@ -35,6 +36,7 @@ _ROOT = Path(__file__).absolute().parents[1]
 @click.option('--only', 'steps', multiple=True, type=click.Choice(STEPS), help='Only this step; may be repeated.')
 @click.option('--peer', 'peers', multiple=True, help='Only this peer beside kombu; may be repeated.')
 @click.option('--without-uvloop', is_flag=True, help='Hide uvloop from the daemon, if it is installed.')
+@click.option('--interpreted', is_flag=True, help='Measure the modules of the daemon as they stand, and not compiled.')
 @click.option('--out', type=click.Path(path_type=Path, dir_okay=False), help='Where the page goes; bench/RESULTS.md.')
 @click.option(
     '--peer-python',
@@ -47,6 +49,7 @@ def main(
     steps: tuple[str, ...],
     peers: tuple[str, ...],
     without_uvloop: bool,
+    interpreted: bool,
     out: Path | None,
     peer_python: Path,
 ) -> None:
@@ -58,10 +61,18 @@ def main(
         sys.exit('error: RabbitMQ is missing; next: apt install rabbitmq-server')
     say = _clock()
     try:
+        build = INTERPRETED if interpreted else compiled()
         with TemporaryDirectory(prefix='busd-bench-') as directory, _node(Path(directory), say) as node:
             broker = Broker(node, VHOSTS)
-            lineup = Lineup(broker, Path(directory), peer_python=peer_python, uvloop=not without_uvloop, only=peers)
-            found = look(broker.version, peer_python, uvloop=not without_uvloop)
+            lineup = Lineup(
+                broker,
+                Path(directory),
+                peer_python=peer_python,
+                uvloop=not without_uvloop,
+                build=build,
+                only=peers,
+            )
+            found = look(broker.version, peer_python, build, uvloop=not without_uvloop)
             plan = QUICK if quick else FULL
             suite = Suite(plan, Measure(broker, Path(directory)), lineup, say, Path(directory))
             for step in steps or STEPS:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.consumer import ROOT, Consumer, Process
+from bench.build import INTERPRETED, Build
+from bench.consumer import Consumer, Process
 from bench.wire import Place
 from wazo_busd.catalogue.publication import ORIGIN
 from wazo_busd.config.model import BusConfig, HandlerConfig
@@ -107,18 +108,27 @@ class Daemon(Consumer):
         directory: where its configuration, state and drop-ins are; of its own.
         uvloop: whether it may use uvloop if that is installed.
         profile: where it writes what its time went into, if it is to be sampled.
+        build: the way its modules are run.
     """
 
     settles_all = True
 
     def __init__(
-        self, case: Case, place: Place, directory: Path, *, uvloop: bool = True, profile: Path | None = None
+        self,
+        case: Case,
+        place: Place,
+        directory: Path,
+        *,
+        uvloop: bool = True,
+        profile: Path | None = None,
+        build: Build = INTERPRETED,
     ) -> None:
         super().__init__(case.name, place, tuple(f'{_NAMESPACE}.{name}' for name in case.handlers))
         self.case = case
         self._directory = directory
         self._uvloop = uvloop
         self._profile = profile
+        self._build = build
 
     @property
     def dead_queues(self) -> list[str]:
@@ -156,9 +166,9 @@ class Daemon(Consumer):
         return [str(Path(sys.executable).with_name('wazo-busd')), *run]
 
     def environment(self) -> Mapping[str, str]:
-        """Where it finds the recorder, and no uvloop if it may not use it."""
+        """Where it finds its modules and the recorder, and no uvloop if it may not use it."""
         hidden = [] if self._uvloop else [str(self._directory / 'hidden')]
-        return {'PYTHONPATH': ':'.join([*hidden, str(ROOT)])}
+        return {'PYTHONPATH': ':'.join([*hidden, str(self._build.tree)])}
 
     @property
     def config(self) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench import peer
 from bench.broker import Broker
+from bench.build import INTERPRETED, Build
 from bench.daemon import Case, Daemon
 from bench.errors import BenchError
 from bench.peer import Peer, compile_c
@@ -25,6 +26,7 @@ class Lineup:
         directory: where what they need is put.
         peer_python: the Python that has the libraries of the peers.
         uvloop: whether the daemon may use uvloop if that is installed.
+        build: the way the modules of the daemon are run.
         only: the names of the peers that are measured; all if there are none. The daemon always is, and kombu, which
             all is compared with.
 
@@ -33,13 +35,21 @@ class Lineup:
     """
 
     def __init__(
-        self, broker: Broker, directory: Path, *, peer_python: Path, uvloop: bool = True, only: tuple[str, ...] = ()
+        self,
+        broker: Broker,
+        directory: Path,
+        *,
+        peer_python: Path,
+        uvloop: bool = True,
+        build: Build = INTERPRETED,
+        only: tuple[str, ...] = (),
     ) -> None:
         if not peer_python.exists():
             raise BenchError('the libraries of the peers are not installed; next: make bench')
         self._broker = broker
         self._directory = directory
         self._uvloop = uvloop
+        self._build = build
         self._commands = {
             name: [str(peer_python), '-m', f'bench.peers.{program}'] for name, program in peer.PROGRAMS.items()
         }
@@ -70,12 +80,18 @@ class Lineup:
         Args:
             case: the configuration.
             key: what tells it from another one of that name.
-            profile: where it writes a profile, if it is to.
+            profile: where it writes a profile, if it is to; then it is interpreted, as what is compiled leaves no
+                frames to look at.
         """
         made = self._made.get((case.name, key))
         if not isinstance(made, Daemon):
             directory = self._directory / re.sub(r'\W+', '-', f'{case.name}-{key}')
             made = self._made[case.name, key] = Daemon(
-                case, self._broker.take_place(), directory, uvloop=self._uvloop, profile=profile
+                case,
+                self._broker.take_place(),
+                directory,
+                uvloop=self._uvloop,
+                profile=profile,
+                build=self._build if profile is None else INTERPRETED,
             )
         return made

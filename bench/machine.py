@@ -11,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.build import Build
+
 _LIBRARIES = ('aio-pika', 'aiormq', 'orjson', 'pydantic', 'structlog', 'uvloop')
 _PEER_LIBRARIES = ('kombu', 'amqp', 'aio-pika', 'faststream', 'pika')
 MISSING = '-'
@@ -38,6 +40,7 @@ class Machine:
         ours: the libraries of the daemon, with their versions.
         peers: the libraries of the peers, with their versions.
         uses_uvloop: whether the daemon can use uvloop.
+        build: the way its modules are run.
     """
 
     processor: str
@@ -49,14 +52,16 @@ class Machine:
     ours: dict[str, str]
     peers: dict[str, str]
     uses_uvloop: bool
+    build: str
 
 
-def look(broker: str, peer_python: Path, *, uvloop: bool = True) -> Machine:
+def look(broker: str, peer_python: Path, build: Build, *, uvloop: bool = True) -> Machine:
     """Look at this machine.
 
     Args:
         broker: the version of RabbitMQ.
         peer_python: the Python of the peers.
+        build: the way the modules of the daemon are run.
         uvloop: whether the daemon may use uvloop if that is installed.
     """
     ours = _versions(Path(sys.executable), _LIBRARIES)
@@ -70,6 +75,7 @@ def look(broker: str, peer_python: Path, *, uvloop: bool = True) -> Machine:
         ours=ours,
         peers=_versions(peer_python, _PEER_LIBRARIES),
         uses_uvloop=uvloop and ours['uvloop'] != MISSING,
+        build=build.way,
     )
 
 

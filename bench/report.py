@@ -81,7 +81,8 @@ def _head(machine: Machine, plan: Plan) -> Iterator[str]:
     yield f'- **Machine:** {machine.processor}, {machine.cores} cores, {machine.memory_gib:.0f} GiB; {machine.system};'
     yield f'  RabbitMQ {machine.broker} and the publisher on the same machine.'
     yield f'  {machine.load:.1f} processes wanted to run in the minute before the start{_doubt(machine)}.'
-    yield f'- **Daemon:** {_versions(machine.ours)}, {"with" if machine.uses_uvloop else "without"} uvloop.'
+    yield f'- **Daemon:** {_versions(machine.ours)}, {"with" if machine.uses_uvloop else "without"} uvloop;'
+    yield f'  its modules on the way of an event {machine.build}.'
     yield f'- **Peers:** {_versions(machine.peers)}.'
     yield _PEERS
     sizes = ' and '.join(f'{title} events of {workload(name).mean_size} bytes' for name, title in _WORKLOADS.items())
@@ -243,7 +244,8 @@ def _profile(results: Results) -> Iterator[str]:
     yield '## Where the time goes'
     yield ''
     yield f'{profile.samples:,} looks at case (a) at full speed, evenly spread over its CPU time.'
-    yield 'What is written in C counts for the line that called it.'
+    yield 'What is written in C counts for the line that called it. Here the daemon is interpreted in any case,'
+    yield 'as compiled functions cannot be looked at so.'
     yield ''
     yield '| module, with the libraries it calls | share | function, without what it calls | share |'
     yield '|---|---|---|---|'

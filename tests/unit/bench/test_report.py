@@ -24,6 +24,7 @@ MACHINE = Machine(
     ours={'aio-pika': '10.2.1', 'uvloop': '-'},
     peers={'kombu': '5.7.0'},
     uses_uvloop=False,
+    build='compiled with mypyc 2',
 )
 
 
@@ -86,6 +87,13 @@ def test_a_goal_is_a_line_with_its_verdict(results: Results, figure: str, expect
 
 def test_what_was_left_out_is_said_with_the_reason(results: Results) -> None:
     assert 'Left out: C, librabbitmq, because there is no gcc.' in report(results, MACHINE, FULL)
+
+
+def test_it_says_whether_the_modules_are_compiled_and_that_those_looked_at_are_not(results: Results) -> None:
+    page = report(results, MACHINE, FULL)
+
+    assert 'its modules on the way of an event compiled with mypyc 2.\n' in page
+    assert 'Here the daemon is interpreted' in page.partition('## Where the time goes')[2]
 
 
 def test_it_says_how_many_events_there_are_and_which_do_not_count(results: Results) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bench import peer
+from bench import daemon, peer
 from bench.broker import Broker
-from bench.consumer import Consumer
+from bench.build import Build
+from bench.consumer import ROOT, Consumer
 from bench.errors import BenchError
 from bench.figures import Delays, Figures, Idle
 from bench.lineup import VHOSTS, Lineup
@@ -135,6 +136,17 @@ def test_a_peer_that_is_not_known_is_told_with_those_that_are(tmp_path: Path) ->
 def test_without_the_libraries_of_the_peers_it_says_how_to_get_them(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match='next: make bench'):
         Lineup(Places(), tmp_path, peer_python=tmp_path / 'python')
+
+
+def test_the_daemon_is_measured_compiled_and_looked_at_interpreted(tmp_path: Path) -> None:
+    made = Lineup(Places(), tmp_path, peer_python=Path(sys.executable), build=Build(tmp_path / 'copy', 'compiled'))
+    measured = made.daemon(daemon.plain())
+    sampled = made.daemon(daemon.plain('sampled'), profile=tmp_path / 'profile.json')
+
+    assert [dict(each.environment()) for each in (measured, sampled)] == [
+        {'PYTHONPATH': str(tmp_path / 'copy')},
+        {'PYTHONPATH': str(ROOT)},
+    ]
 
 
 def test_kombu_is_always_there(tmp_path: Path) -> None:
