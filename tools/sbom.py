@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The wazo-busd Authors
-"""`python -m tools.sbom LOCK DIRECTORY`: what the package is made of, for programs (CycloneDX) and for people.
+"""`python -m tools.sbom LOCK COMPILE_LOCK DIRECTORY`: what the package is made of, for programs (CycloneDX) and people.
 
-It describes the pins of a lock, by what the environment that runs it knows of them.
+It describes the pins of a lock, by what the environment that runs it knows of them, and what the compiler that another
+lock pins leaves in what it compiles.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ _NAME = 'wazo-busd'
 _LICENCE = 'GPL-3.0-or-later'
 _PIN = re.compile(r'^([A-Za-z0-9._-]+)==(\S+)', re.MULTILINE)
 _CLASSIFIER = 'License :: OSI Approved :: '
+_COMPILER = 'mypy'
+_RUNTIME_LICENCE = 'MIT AND PSF-2.0 AND 0BSD'
+"""Of the C that mypyc puts into every extension: its own, and what it has from Python."""
+
 _LONGEST = 60
 """Letters: what is longer is the licence itself, and not its name."""
 
@@ -60,6 +65,11 @@ def parts(lock: Path) -> list[Part]:
             raise LookupError(f'{lock} has {name} {version}, and {installed.version} is installed')
         found.append(Part(name, version, licence(installed)))
     return found
+
+
+def compiled_in(lock: Path) -> Part:
+    """The compiler that a lock pins, for the sake of its runtime. Where the package is, it need not be installed."""
+    return Part(_COMPILER, dict(_PIN.findall(lock.read_text()))[_COMPILER], _RUNTIME_LICENCE)
 
 
 def licence(distribution: metadata.Distribution) -> str:
@@ -104,19 +114,20 @@ def licences(found: Sequence[Part]) -> Iterator[str]:
     """The list for people, in Markdown; the texts are beside each distribution."""
     yield f'# What {_NAME} brings with it\n'
     yield f'wazo-busd itself is {_LICENCE}. The texts of these licences are in the .dist-info directories below'
-    yield '/usr/lib/wazo-busd/lib/python3.11/site-packages.\n'
+    yield '/usr/lib/wazo-busd/lib/python3.11/site-packages. Of mypy there is the runtime of mypyc, in the'
+    yield 'extensions of wazo-busd; its text is beside that of wazo-busd.\n'
     yield '| distribution | version | licence |'
     yield '|---|---|---|'
     for each in found:
         yield f'| {each.name} | {each.version} | {each.licence} |'
 
 
-def _write(lock: Path, directory: Path) -> None:
-    found = parts(lock)
+def _write(lock: Path, compile_lock: Path, directory: Path) -> None:
+    found = [*parts(lock), compiled_in(compile_lock)]
     directory.mkdir(parents=True, exist_ok=True)
     (directory / 'sbom.cdx.json').write_text(json.dumps(bill(metadata.version(_NAME), found), indent=2) + '\n')
     (directory / 'licences.md').write_text('\n'.join([*licences(found), '']))
 
 
 if __name__ == '__main__':
-    _write(Path(sys.argv[1]), Path(sys.argv[2]))
+    _write(*map(Path, sys.argv[1:]))

@@ -20,7 +20,7 @@ SCRIPTS = [
     DEBIAN / 'prerm',
     DEBIAN / 'postrm',
     ROOT / 'wazo' / 'rules',
-    *(ROOT / 'tools' / name for name in ('stage', 'build-deb', 'need-packaging', 'audit')),
+    *(ROOT / 'tools' / name for name in ('stage', 'build-deb', 'need-packaging', 'need-compiler', 'compile', 'audit')),
 ]
 
 
@@ -131,7 +131,7 @@ def test_wazos_installer_takes_its_name(name: str) -> None:
 def test_the_page_names_what_wazos_installer_needs_before() -> None:
     page = (ROOT / 'docs' / 'install.md').read_text()
 
-    assert 'apt install -y binutils python3-venv' in page.partition('## Other ways')[2]
+    assert 'apt install -y binutils gcc python3-dev python3-venv' in page.partition('## Other ways')[2]
 
 
 @pytest.mark.parametrize('step', ['build', 'package', 'install', 'uninstall', 'postrm'])

@@ -5,14 +5,16 @@
 from __future__ import annotations
 
 import re
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
-from tools.sbom import Part, bill, licences, parts
+from tools.sbom import Part, bill, compiled_in, licences, parts
 
 LOCK = Path(__file__).parents[2] / 'requirements' / 'package.txt'
 PARTS = parts(LOCK)
+RUNTIME = compiled_in(LOCK.with_name('compile.txt'))
 
 FREE = re.compile(r'MIT|BSD|Apache|MPL-2\.0|PSF|Python|ISC|0BSD|CNRI|LGPL|Unlicense', re.IGNORECASE)
 
@@ -25,7 +27,7 @@ def test_every_pin_of_the_lock_is_in_the_bill() -> None:
     )
 
 
-@pytest.mark.parametrize('part', PARTS, ids=lambda part: part.name)
+@pytest.mark.parametrize('part', [*PARTS, RUNTIME], ids=lambda part: part.name)
 def test_every_part_has_a_licence_that_goes_with_the_gpl(part: Part) -> None:
     assert FREE.search(part.licence)
 
@@ -38,6 +40,10 @@ def test_the_same_parts_make_the_same_bill(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_other_parts_make_another_bill() -> None:
     assert bill('1', PARTS)['serialNumber'] != bill('1', PARTS[1:])['serialNumber']
+
+
+def test_the_runtime_of_the_compiler_has_the_version_that_compiles() -> None:
+    assert (RUNTIME.name, RUNTIME.version) == ('mypy', metadata.version('mypy'))
 
 
 def test_the_list_for_people_has_every_part() -> None:
