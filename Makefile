@@ -38,6 +38,7 @@ run: install ## show the daemon at its work, on a private RabbitMQ; Ctrl-C ends 
 # Code that is compiled anew in every process that the tests start would be half of what they do.
 test test-compiled thorough: export PYTHONDONTWRITEBYTECODE :=
 
+# Who asks for some tests with ARGS gets these, and no others.
 .PHONY: test
 test: $(VENV)/development.stamp lint ## set up and run every test
 	@tools/need-rabbitmq
@@ -45,7 +46,7 @@ test: $(VENV)/development.stamp lint ## set up and run every test
 	@tools/need-chromium
 	@tools/need-packaging analyze || true
 	$(BIN)/pytest $(WORKERS) $(ARGS)
-	@$(MAKE) test-compiled ARGS='$(ARGS)'
+	$(if $(ARGS),,@$(MAKE) test-compiled)
 
 .PHONY: compiled
 compiled: $(VENV)/development.stamp ## make a copy of this tree with compiled modules, in build/compiled
