@@ -59,7 +59,7 @@ test-compiled: export WAZO_BUSD_COMPILED := 1
 test-compiled: export PYTHONPATH := $(abspath $(COMPILED))
 test-compiled: compiled ## run the tests of what is compiled on the compiled modules
 	@tools/need-rabbitmq
-	cd $(COMPILED) && $(abspath $(BIN))/pytest $(WORKERS) $(COMPILED_TESTS) $(ARGS)
+	cd $(COMPILED) && $(abspath $(BIN))/pytest $(WORKERS) -m 'not interpreted' $(COMPILED_TESTS) $(ARGS)
 
 .PHONY: thorough
 thorough: $(VENV)/development.stamp ## run the tests of rules with many more examples

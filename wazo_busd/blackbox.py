@@ -13,7 +13,7 @@ import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 
@@ -21,25 +21,22 @@ from wazo_busd.delivery import LONGEST_WHOLE, Delivery
 from wazo_busd.event import identity
 
 _SLOT: Final = 2048
-_HEAD: Final = struct.Struct('>BBHHI')
-"""State, whether it runs alone, and the lengths of exchange, routing key and body."""
+_HEAD: Final = struct.Struct('>BBIHH')
+"""State, whether it runs alone, and the lengths of body, exchange and routing key."""
+
+_SIZES_AT: Final = 2
+_BODY_SIZE: Final = 4
+_NAMES_HEAD: Final = struct.Struct('>HH')
 
 _EMPTY: Final = 0
 _WHOLE: Final = 1
 _NAMED: Final = 2
 _ROOM: Final = _SLOT - _HEAD.size
-_LONGEST_NAMES: Final = _ROOM - LONGEST_WHOLE
+_LONGEST_NAMES: Final = _ROOM - LONGEST_WHOLE + _NAMES_HEAD.size
+_NAMELESS: Final = _NAMES_HEAD.pack(0, 0)
 _MOST_NAMES: Final = 4096
 
 log = structlog.stdlib.get_logger(__name__)
-
-
-class _Names(NamedTuple):
-    """An exchange and a routing key: the text of both, and how long each is."""
-
-    text: bytes
-    exchange_size: int
-    key_size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,8 @@ class BlackBox:
         self._path = path
         self._map: mmap.mmap | None = None
         self._free: list[int] = []
-        self._names: dict[tuple[str, str], _Names] = {}
+        self._names: dict[tuple[str, str], bytes] = {}
+        """Exchange and routing key as they are written, behind the lengths of both."""
         if path is None:
             return
         try:
@@ -95,25 +93,25 @@ class BlackBox:
         if box is None or not self._free:
             return -1
         slot = self._free.pop()
-        start = slot + _HEAD.size
-        body = delivery.body
-        names = self._names.get((delivery.exchange, delivery.routing_key)) or self._named(delivery)
-        if delivery.history is None and len(body) <= LONGEST_WHOLE and len(names.text) <= _LONGEST_NAMES:
-            box[start : start + len(names.text) + len(body)] = names.text + body
-            # The state last: a slot that is not empty is whole.
-            _HEAD.pack_into(box, slot, _WHOLE, alone, names.exchange_size, names.key_size, len(body))
-        else:
-            mark = delivery.mark.encode()
-            box[start : start + len(mark)] = mark
-            _HEAD.pack_into(box, slot, _NAMED, alone, 0, 0, len(mark))
+        state, names, content = _WHOLE, self._names.get((delivery.exchange, delivery.routing_key)), delivery.body
+        if names is None:
+            names = self._named(delivery)
+        if delivery.history is not None or len(content) > LONGEST_WHOLE or len(names) > _LONGEST_NAMES:
+            state, names, content = _NAMED, _NAMELESS, delivery.mark.encode()
+        record = len(content).to_bytes(_BODY_SIZE, 'big') + names + content
+        start = slot + _SIZES_AT
+        box[start : start + len(record)] = record
+        box[slot + 1] = alone
+        # The state last: a slot that is not empty is whole.
+        box[slot] = state
         return slot
 
-    def _named(self, delivery: Delivery) -> _Names:
+    def _named(self, delivery: Delivery) -> bytes:
         """Exchange and routing key as they are written. Most are among a few, and are encoded once."""
         if len(self._names) >= _MOST_NAMES:
             self._names.clear()
         exchange, routing_key = delivery.exchange.encode(), delivery.routing_key.encode()
-        names = _Names(exchange + routing_key, len(exchange), len(routing_key))
+        names = _NAMES_HEAD.pack(len(exchange), len(routing_key)) + exchange + routing_key
         self._names[delivery.exchange, delivery.routing_key] = names
         return names
 
@@ -150,7 +148,7 @@ def read(path: Path) -> list[Recorded]:
 
 
 def _recorded(content: bytes, slot: int) -> Recorded | None:
-    state, alone, exchange_size, key_size, body_size = _HEAD.unpack_from(content, slot)
+    state, alone, body_size, exchange_size, key_size = _HEAD.unpack_from(content, slot)
     start = slot + _HEAD.size
     key_start = start + exchange_size
     body_start = key_start + key_size

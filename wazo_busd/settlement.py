@@ -31,23 +31,8 @@ _DONE: Final = Outcome.DONE
 """To read a member of an enumeration takes as long as a call does."""
 
 BOUNDS_SECONDS: Final[tuple[float, ...]] = (
-    0.001,
-    0.002,
-    0.005,
-    0.01,
-    0.02,
-    0.05,
-    0.1,
-    0.2,
-    0.5,
-    1.0,
-    2.0,
-    5.0,
-    10.0,
-    30.0,
-    60.0,
-    300.0,
-)
+    0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0,
+)  # fmt: skip
 """What the durations of tries are told apart by."""
 
 _LOGGED_TEXT_LENGTH: Final = 200

@@ -129,6 +129,7 @@ def test_a_consumer_that_does_not_come_to_the_end_is_an_error(measure: Measure, 
         measure.full_speed(broken, 'ami', EVENTS)
 
 
+@pytest.mark.interpreted
 def test_the_sampler_says_where_the_time_went(measure: Measure, shared: Broker, tmp_path: Path) -> None:
     path = tmp_path / 'profile.json'
     ours = Daemon(daemon.plain(), shared.take_place(), tmp_path / 'daemon', profile=path)

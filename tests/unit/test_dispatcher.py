@@ -563,6 +563,7 @@ async def test_counts_say_how_events_ended() -> None:
     )
 
 
+@pytest.mark.interpreted
 async def test_counts_say_how_much_time_the_plugin_took(monkeypatch: pytest.MonkeyPatch) -> None:
     # Given a plugin whose calls take time, two seconds by the clock
     clock = itertools.count(1.0, 2.0)

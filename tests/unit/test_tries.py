@@ -209,6 +209,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize('error', [None, ValueError(), SystemExit(), asyncio.CancelledError()])
+@pytest.mark.interpreted
 async def test_the_work_says_when_its_call_began_and_how_long_it_took_however_it_ended(
     clock: SimpleNamespace, error: BaseException | None
 ) -> None:
@@ -223,6 +224,7 @@ async def test_the_work_says_when_its_call_began_and_how_long_it_took_however_it
     assert (work.began_at, work.duration_seconds) == (100.0, 2.5)
 
 
+@pytest.mark.interpreted
 async def test_while_it_is_called_the_work_says_since_when(clock: SimpleNamespace) -> None:
     seen: list[float] = []
 

@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Iterable
-from typing import Final
 
 from wazo_busd.amqp.answers import Answers
 from wazo_busd.amqp.copies import Copies
@@ -16,7 +15,7 @@ from wazo_busd.amqp.window import STRAGGLER_SECONDS, Window
 from wazo_busd.delivery import Delivery, History
 from wazo_busd.outcome import Reason
 
-_PATIENCE_SECONDS: Final = 0.02
+_PATIENCE_SECONDS = 0.02
 """For how long acknowledgements gather while deliveries do: no long time, for what was not told when the process is
 killed comes again."""
 

@@ -29,7 +29,7 @@ _CONTENT_HEAD_SIZE: Final = 12
 _DELIVER_TAIL_SIZE: Final = 10
 """Delivery tag, whether it is redelivered, and the length of the exchange's name."""
 
-KEPT_OF_OVERSIZE: Final = 65_536
+KEPT_OF_OVERSIZE = 65_536
 """So many bytes are kept of a body that is over the limit."""
 
 _new: Final = tuple.__new__

@@ -15,7 +15,7 @@ from typing import Final
 
 from wazo_busd.delivery import Delivery
 
-STRAGGLER_SECONDS: Final = 0.05
+STRAGGLER_SECONDS = 0.05
 """How long a finished delivery may wait behind an unfinished one."""
 
 _SLIM_LENGTH: Final = 65_536

@@ -200,6 +200,7 @@ def mistaken(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures('mistaken')
+@pytest.mark.interpreted
 async def test_what_nothing_can_be_made_of_keeps_back_nothing_behind_it() -> None:
     bench = Bench()
 
@@ -210,6 +211,7 @@ async def test_what_nothing_can_be_made_of_keeps_back_nothing_behind_it() -> Non
 
 
 @pytest.mark.usefixtures('mistaken')
+@pytest.mark.interpreted
 async def test_what_nothing_can_be_made_of_is_not_acknowledged_with_those_behind_it() -> None:
     bench = Bench(lambda delivery: delivery.settle(Outcome.DONE))
 
