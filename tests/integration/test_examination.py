@@ -49,7 +49,7 @@ async def test_with_the_documented_rights_nothing_is_refused_and_everything_stay
         refused = await examination.refusals(missing)
         depths = [await examination.depth(f'wazo-busd.{name}') for name in ('calls', 'gone')]
         await examination.listen(0.01, lambda cuts: None, lambda cuts: None)
-    alarm = await look_for_alarm(lean, tmp_path)
+    alarm = await look_for_alarm(lean)
 
     assert (missing, refused, depths, alarm.is_blocked) == ([], [], [Depth(0, 1), None], False)
 

@@ -22,7 +22,8 @@ from pamqp.frame import marshal
 from tests.conftest import Broker
 from tests.integration.conftest import MakeStation, Station, history_of
 from tests.support import PATIENCE_SECONDS, Collected, Service, eventually, eventually_async, reason_for
-from wazo_busd.amqp import declaration
+from wazo_busd.amqp import returns
+from wazo_busd.amqp.exchange import declare_exchange
 from wazo_busd.amqp.properties import WireProperties
 from wazo_busd.bus import ConsumerState
 from wazo_busd.delivery import Delivery
@@ -547,16 +548,15 @@ async def test_what_comes_back_as_soon_as_that_exchange_is_there_again_is_no_orp
         return False
 
     await eventually_async(nobodys_is_kept)
-    declare = declaration._declare_exchange
     too_soon = asyncio.Event()
 
     async def declare_and_use(channel: AbstractChannel, exchange: Exchange) -> None:
-        await declare(channel, exchange)
+        await declare_exchange(channel, exchange)
         if exchange.name == 'wazo-busd.return':
             await service.send('wazo-busd.return', 'calls', b'{"data":1}', {})
             too_soon.set()
 
-    monkeypatch.setattr(declaration, '_declare_exchange', declare_and_use)
+    monkeypatch.setattr(returns, 'declare_exchange', declare_and_use)
     await service.channel.exchange_delete('wazo-busd.return')
     await asyncio.wait_for(too_soon.wait(), PATIENCE_SECONDS)
     await send(service, 2)

@@ -16,9 +16,11 @@ from aiormq.abc import AbstractChannel
 from tests.conftest import Broker
 from tests.integration.test_topology import DOCUMENTED, _add_user
 from tests.support import Service
-from wazo_busd.amqp import declaration
+from wazo_busd.amqp import returns
+from wazo_busd.amqp.channel import control
 from wazo_busd.amqp.connection import Link, connect
-from wazo_busd.amqp.declaration import Declarer, control
+from wazo_busd.amqp.declaration import Declarer
+from wazo_busd.amqp.exchange import declare_exchange
 from wazo_busd.amqp.hub_watch import HubWatch
 from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.config import BusConfig, QueueConfig
@@ -61,14 +63,13 @@ class Repair:
 
 def as_soon_as_it_is_there(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Awaitable[None]]) -> None:
     """Do something when the exchange is there again, and nothing else has been done yet."""
-    declare = declaration._declare_exchange
 
     async def declare_and_act(channel: AbstractChannel, exchange: Exchange) -> None:
-        await declare(channel, exchange)
+        await declare_exchange(channel, exchange)
         if exchange.name == RETURNS:
             await act()
 
-    monkeypatch.setattr(declaration, '_declare_exchange', declare_and_act)
+    monkeypatch.setattr(returns, 'declare_exchange', declare_and_act)
 
 
 @pytest.fixture
@@ -124,7 +125,7 @@ async def interrupted(repair: Repair, monkeypatch: pytest.MonkeyPatch) -> Repair
         raise ConnectionResetError
 
     with monkeypatch.context() as place:
-        place.setattr(repair.declarer, '_bind_returns', interrupt)
+        place.setattr(repair.declarer.returns, '_bind_handler', interrupt)
         with pytest.raises(ConnectionResetError):
             await repair.declarer.declare_hub(repair.link)
     return repair

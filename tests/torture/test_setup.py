@@ -14,8 +14,8 @@ from pamqp.frame import FrameTypes
 from tests.conftest import Broker
 from tests.unit.amqp.broker import ScriptedBroker, listening
 from wazo_busd.amqp import AmqpBus
+from wazo_busd.amqp.channel import control
 from wazo_busd.amqp.connection import Link, connect
-from wazo_busd.amqp.declaration import control
 from wazo_busd.config import BusConfig
 
 PATIENCE_SECONDS = 8.0

@@ -7,13 +7,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiormq.exceptions
 
 from wazo_busd.amqp.connection import connect
-from wazo_busd.amqp.declaration import REFUSALS, Declarer
-from wazo_busd.amqp.ledger import Ledger
+from wazo_busd.amqp.refusal import REFUSALS, explained
 from wazo_busd.config import BusConfig
 from wazo_busd.errors import BusError
 
@@ -35,20 +33,18 @@ class Alarm:
     reason: str = ''
 
 
-async def look_for_alarm(config: BusConfig, state_dir: Path) -> Alarm:
+async def look_for_alarm(config: BusConfig) -> Alarm:
     """Publish something that reaches nobody, to learn whether the broker takes anything from those who publish.
 
     It has a connection of its own, as a broker in an alarm reads nothing any more from one that has published.
 
     Args:
         config: where the broker is.
-        state_dir: the state directory, in which nothing is written.
 
     Raises:
         BusError: the broker cannot be reached, or refuses.
     """
     link = await connect(config, 'wazo-busd doctor')
-    declarer = Declarer(config, Ledger(state_dir, config))
     name = f'{config.namespace}.doctor.{secrets.token_hex(4)}'
     cutter = link.transport.cutter
     try:
@@ -68,7 +64,7 @@ async def look_for_alarm(config: BusConfig, state_dir: Path) -> Alarm:
             return Alarm(True, cutter.block_reason)
         return Alarm(cutter.is_blocked, cutter.block_reason)
     except REFUSALS as error:
-        raise declarer.explained(error, f'the exchange {name}') from None
+        raise explained(error, f'the exchange {name}', config) from None
     except aiormq.exceptions.AMQPError as error:
         raise BusError(
             f'{link.address} does not take what is published: {error}', 'journalctl -u rabbitmq-server -n 50'

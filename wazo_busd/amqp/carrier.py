@@ -81,7 +81,7 @@ class Carrier:
 
     Args:
         link: the connection.
-        declarer: knows what the exchanges are called, and explains refusals.
+        declarer: knows the broker, for the cures that errors tell, and what the exchanges are called.
         max_body_size: how many bytes the body of an event may have.
         on_move: called with how many events were moved.
     """

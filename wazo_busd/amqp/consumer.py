@@ -21,10 +21,11 @@ from wazo_busd.amqp.answers import LibraryAnswers, WireAnswers
 from wazo_busd.amqp.backoff import Backoff
 from wazo_busd.amqp.connection import Link, close_channel
 from wazo_busd.amqp.copies import Copies
-from wazo_busd.amqp.declaration import REFUSALS, Declarer, QueueGone, StaysClassic
+from wazo_busd.amqp.declaration import Declarer, QueueGone, StaysClassic
 from wazo_busd.amqp.frames import Cut
 from wazo_busd.amqp.gaps import QueueGaps
 from wazo_busd.amqp.intake import Intake
+from wazo_busd.amqp.refusal import REFUSALS, explained
 from wazo_busd.amqp.transport import Transport
 from wazo_busd.bus import NOT_STARTED, ConsumerState, ConsumerStatus
 from wazo_busd.delivery import Accept, Lost
@@ -251,7 +252,7 @@ class Consumer:
                 self._become(ConsumerState.WAITING, 'the broker closed the channel or cancelled the consumer')
                 log.warning('consumer_ended_by_broker', handler=self.queue.handler, queue=queue.name)
         except REFUSALS as error:
-            raise self._declarer.explained(error, f'the queue {queue.name}') from None
+            raise explained(error, f'the queue {queue.name}', self._declarer.config) from None
         finally:
             ended[1].cancel()
             if not intake.is_closed:

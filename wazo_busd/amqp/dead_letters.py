@@ -15,9 +15,9 @@ import aiormq.exceptions
 from aiormq.abc import AbstractChannel
 
 from wazo_busd.amqp import copy, fallback
+from wazo_busd.amqp.channel import control
 from wazo_busd.amqp.connection import Link, close_channel, connect, permissions
 from wazo_busd.amqp.copy import NUMBER, NoCopy, Original
-from wazo_busd.amqp.declaration import control
 from wazo_busd.amqp.frames import Cut
 from wazo_busd.amqp.properties import WireProperties
 from wazo_busd.config import BusConfig

@@ -4,34 +4,27 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 import aiormq.exceptions
 import structlog
 from aiormq.abc import AbstractChannel
 
-from wazo_busd.amqp.connection import Link, close_channel, permissions
+from wazo_busd.amqp.channel import control
+from wazo_busd.amqp.connection import Link
+from wazo_busd.amqp.exchange import declare_exchange, exists
 from wazo_busd.amqp.ledger import Ledger
-from wazo_busd.config import HANDLER_NAME, BusConfig
+from wazo_busd.amqp.refusal import REFUSALS, explained, recreation, removal
+from wazo_busd.amqp.returns import Returns
+from wazo_busd.config import BusConfig
 from wazo_busd.errors import BusError
 from wazo_busd.topology import DELAY_HEADER, UPSTREAMS, Exchange, HandlerQueue, Hub, Queue, Upstream
 
 log = structlog.stdlib.get_logger(__name__)
 
-REFUSALS = (
-    aiormq.exceptions.ChannelAccessRefused,
-    aiormq.exceptions.ChannelLockedResource,
-    aiormq.exceptions.ChannelNotFoundEntity,
-    aiormq.exceptions.ChannelPreconditionFailed,
-)
-"""What the broker says to what it will not do; it closes the channel with it."""
-
-_INEQUIVALENT = re.compile(r"inequivalent arg '([^']+)'.*received (.+?) but current is (.+)$")
-_VALUE = re.compile(r"^(?:the value )?'(.*?)'(?: of type '\w+')?$")
 _IS_CLASSIC = re.compile(r"inequivalent arg 'x-queue-type'.*current is 'classic'")
 _IS_QUORUM = re.compile(r"inequivalent arg 'x-queue-type'.*current is 'quorum'")
 
@@ -54,24 +47,17 @@ class Declarer:
     """
 
     def __init__(self, config: BusConfig, ledger: Ledger, on_change: Callable[[], None] = lambda: None) -> None:
+        self.config = config
         self.hub = Hub(config.namespace)
         self.quorum = True
         """Whether the broker has quorum queues; set to false, queues are declared as classic ones."""
-        self._config = config
+        self.returns = Returns(config, ledger, self._delays_keep)
         self._ledger = ledger
         self._on_change = on_change
         self._missing: dict[str, BusError] = {}
         self._missed: set[str] = set()
         """The queues that were found gone, and are made next."""
         self._classic: set[str] = set()
-        self._returning = asyncio.Lock()
-        """Held by whoever says where retries come back to, and where orphans go."""
-        self.misses_returns = False
-        """Whether the exchange for returns may be without the bindings of some handlers; `declare_hub` makes them."""
-        self._holds_orphans = False
-        """Whether nobody takes orphans in until then."""
-        self._has_declared_returns = False
-        """Whether this process has: the one before may have been killed between the exchange and its bindings."""
 
     async def declare_hub(self, link: Link, *, alone: bool = False) -> None:
         """Declare the hub, bind it to the exchanges of Wazo, and declare where retries and dead letters go.
@@ -90,74 +76,14 @@ class Declarer:
         for exchange in (self.hub.exchange,) if alone else self.hub.exchanges:
             try:
                 if exchange == self.hub.returns:
-                    await self._declare_returns(link)
+                    await self.returns.declare(link)
                     continue
                 async with control(link) as channel:
-                    await _declare_exchange(channel, exchange)
+                    await declare_exchange(channel, exchange)
             except REFUSALS as error:
-                raise self.explained(error, f'the exchange {exchange.name}') from None
+                raise explained(error, f'the exchange {exchange.name}', self.config) from None
         for upstream in UPSTREAMS:
             await self._bind_upstream(link, upstream)
-
-    async def _declare_returns(self, link: Link) -> None:
-        """Declare the exchange for returns, with its bindings if it was gone; once in a process in any case.
-
-        Until they are there, what comes back finds no way: its delay queue keeps it, and tries again. That it is not
-        taken for an orphan meanwhile, nobody takes those in until then.
-        """
-        async with self._returning:
-            is_there = await exists(link, self.hub.returns)
-            self.misses_returns = self.misses_returns or not (is_there and self._has_declared_returns)
-            self._has_declared_returns = True
-            if not is_there and self._ledger.known and self._delays_keep_what_finds_no_way:
-                self._holds_orphans = await self._take_orphans_in(link, wanted=False) or self._holds_orphans
-            async with control(link) as channel:
-                await _declare_exchange(channel, self.hub.returns)
-            if self.misses_returns and self._ledger.known:
-                for queue in self._ledger.known:
-                    await self._bind_returns(link, queue)
-                await self._take_orphans_in(link, wanted=True)
-            self._holds_orphans = self.misses_returns = False
-
-    @property
-    def _delays_keep_what_finds_no_way(self) -> bool:
-        """Whether they are quorum queues: a classic one drops what finds no way (RabbitMQ, at-most-once)."""
-        return self.quorum and not any(name.startswith(f'{self.hub.retry.name}.') for name in self._classic)
-
-    async def _take_orphans_in(self, link: Link, *, wanted: bool) -> bool:
-        """Let orphans be taken in, or nobody take them in, if their queue is there; it is made with the delay queues.
-
-        Returns:
-            Whether that was done.
-        """
-        name = self.hub.orphan_queue.name
-        try:
-            async with control(link) as channel:
-                await channel.queue_declare(name, passive=True)
-                if wanted:
-                    await channel.queue_bind(name, self.hub.orphans.name)
-                else:
-                    await channel.queue_unbind(name, self.hub.orphans.name)
-        except aiormq.exceptions.ChannelNotFoundEntity:
-            return False
-        except REFUSALS as error:
-            refusal = self.explained(error, f'the queue {name}')
-            log.warning('orphans_refused', wanted=wanted, problem=refusal.text, hint=refusal.cure)
-            return False
-        return True
-
-    async def _bind_returns(self, link: Link, queue: str) -> None:
-        try:
-            async with control(link) as channel:
-                await channel.queue_bind(queue, self.hub.returns.name, self.hub.handler_of(queue))
-        except REFUSALS as error:
-            if 'no queue' in str(error):
-                # Of a handler that is gone, or one whose queue is made next.
-                log.debug('returns_not_bound', queue=queue, problem=str(error))
-            else:
-                refusal = self.explained(error, f'the queue {queue}')
-                effect = 'its retries are kept as orphans'
-                log.warning('returns_not_bound', queue=queue, problem=refusal.text, effect=effect, hint=refusal.cure)
 
     @property
     def misses_upstream(self) -> bool:
@@ -210,7 +136,7 @@ class Declarer:
                 log.info('binding_removed', queue=queue.name, pattern=pattern)
             self._ledger.write(queue.name, wanted.patterns)
         except REFUSALS as error:
-            raise self.explained(error, f'the queue {queue.name}') from None
+            raise explained(error, f'the queue {queue.name}', self.config) from None
         return queue, count
 
     async def _look_for(self, channel: AbstractChannel, queue: Queue) -> None:
@@ -228,7 +154,7 @@ class Declarer:
             self._missed.add(queue.name)
             raise QueueGone(f'the queue {queue.name} is gone') from None
         except REFUSALS as error:
-            raise self.explained(error, f'the queue {queue.name}') from None
+            raise explained(error, f'the queue {queue.name}', self.config) from None
 
     async def declare_delays(self, link: Link, delays_seconds: Iterable[float]) -> None:
         """Declare the delay queues, and where the retries of handlers that are gone go.
@@ -246,12 +172,15 @@ class Declarer:
                 with suppress(StaysClassic):
                     async with control(link) as channel:
                         await self._declare(channel, queue)
-                async with self._returning, control(link) as channel:
-                    if queue != self.hub.orphan_queue or not self._holds_orphans:
-                        await channel.queue_bind(queue.name, exchange, '', arguments=arguments)
-            except (BusError, *REFUSALS) as refusal:
-                error = refusal if isinstance(refusal, BusError) else self.explained(refusal, f'the queue {queue.name}')
-                log.error('queue_refused', queue=queue.name, problem=error.text, hint=error.cure)
+                await self.returns.bind(link, queue, exchange, arguments)
+            except (BusError, *REFUSALS) as error:
+                what = f'the queue {queue.name}'
+                refusal = error if isinstance(error, BusError) else explained(error, what, self.config)
+                log.error('queue_refused', queue=queue.name, problem=refusal.text, hint=refusal.cure)
+
+    def _delays_keep(self) -> bool:
+        """Whether delay queues are quorum queues: a classic one drops what finds no way (RabbitMQ, at-most-once)."""
+        return self.quorum and not any(name.startswith(f'{self.hub.retry.name}.') for name in self._classic)
 
     def forget_kind(self, wanted: HandlerQueue) -> None:
         """A handler's queue is gone: the next one is of the kind that the configuration says."""
@@ -270,7 +199,7 @@ class Declarer:
                 # Somebody has made it anew meanwhile.
                 self._classic.discard(queue.name)
                 raise StaysClassic(f'the queue {queue.name} is a classic one no more') from None
-            raise self.explained(error, f'the queue {queue.name}') from None
+            raise explained(error, f'the queue {queue.name}', self.config) from None
         return queue, declared.message_count or 0
 
     async def forget_queue(self, link: Link, name: str) -> None:
@@ -281,7 +210,8 @@ class Declarer:
                 for pattern in sorted(patterns):
                     await channel.queue_unbind(name, self.hub.exchange.name, pattern)
         except REFUSALS as error:
-            log.warning('binding_not_removed', queue=name, error=str(self.explained(error, f'the queue {name}')))
+            refusal = explained(error, f'the queue {name}', self.config)
+            log.warning('binding_not_removed', queue=name, error=str(refusal))
             return
         self._ledger.write(name, ())
         if patterns:
@@ -294,11 +224,12 @@ class Declarer:
     def _stay_classic(self, name: str) -> None:
         """A classic queue is there, from the time when the broker had no others: better that one than none."""
         self._classic.add(name)
+        removed = removal(f'the queue {name}', self.config)
         log.warning(
             'queue_is_classic',
             queue=name,
             effect='it loses events when the broker crashes',
-            hint=self._recreation(name) or f'when it is empty: {self._removal(f"the queue {name}")}',
+            hint=recreation(name, self.config) or f'when it is empty: {removed}',
         )
 
     async def _bind_upstream(self, link: Link, upstream: Upstream) -> None:
@@ -308,7 +239,7 @@ class Declarer:
             is_there = await exists(link, exchange)
             if not is_there:
                 async with control(link) as channel:
-                    await _declare_exchange(channel, exchange)
+                    await declare_exchange(channel, exchange)
                 is_there = True
             async with control(link) as channel:
                 await channel.exchange_bind(self.hub.exchange.name, exchange.name, upstream.routing_key)
@@ -337,59 +268,11 @@ class Declarer:
     def _not_bound(self, error: BaseException, exchange: Exchange, exists: bool) -> BusError:
         """Why an exchange of Wazo could not be bound. One that is not there may be refused to us, and rightly so."""
         if exists or not isinstance(error, aiormq.exceptions.ChannelAccessRefused):
-            return self.explained(error, f'the exchange {exchange.name}')
+            return explained(error, f'the exchange {exchange.name}', self.config)
         return BusError(
-            f'the exchange {exchange.name} does not exist, and the user {self._config.username!r} may not make it',
+            f'the exchange {exchange.name} does not exist, and the user {self.config.username!r} may not make it',
             'start the Wazo services, which make it: wazo-service start; or let an administrator declare it once',
         )
-
-    def explained(self, error: BaseException, what: str) -> BusError:
-        """A refusal in words for an operator, with the cure.
-
-        Args:
-            error: what the broker said.
-            what: what it refuses, as in `the queue wazo-busd.fax`.
-        """
-        text = str(error).partition(' - ')[2] or str(error)
-        if isinstance(error, aiormq.exceptions.ChannelAccessRefused):
-            return BusError(f'the user {self._config.username!r} may not use {what}: {text}', permissions(self._config))
-        if isinstance(error, aiormq.exceptions.ChannelLockedResource):
-            return BusError(f'{what} belongs to another connection alone', 'rabbitmqctl list_queues name owner_pid')
-        match = _INEQUIVALENT.search(text)
-        if match:
-            wanted, found = (_VALUE.sub(r'\1', value) for value in match.groups()[1:])
-            if wanted == found:
-                # They differ in what the broker says of them besides.
-                wanted, found = match.groups()[1:]
-            return BusError(
-                f'{what} exists with another {match[1]}: it has {found}, the configuration says {wanted}',
-                f'put the old value back, or {self._recreation(what) or f"delete what exists: {self._removal(what)}"}',
-            )
-        return BusError(f'the broker refuses {what}: {text}', 'journalctl -u rabbitmq-server -n 50')
-
-    def _recreation(self, what: str) -> str:
-        """How a handler's queue is made anew; `''` if it is none."""
-        name = what.rpartition(' ')[2]
-        handler = self.hub.handler_of(name).removesuffix('.dead')
-        if what.startswith('the exchange') or name == handler or not HANDLER_NAME.fullmatch(handler):
-            return ''
-        return f'make it anew, with its events, while it is not consumed: wazo-busd queue recreate {handler}'
-
-    def _removal(self, what: str) -> str:
-        name = what.rpartition(' ')[2]
-        if what.startswith('the queue'):
-            return f"rabbitmqctl delete_queue -p '{self._config.vhost}' {name} (with what is in it)"
-        return f'{name}, with another client: nothing of RabbitMQ deletes an exchange from the command line'
-
-
-@asynccontextmanager
-async def control(link: Link) -> AsyncIterator[AbstractChannel]:
-    """A channel for a few declarations. What the broker refuses closes it and nothing else."""
-    channel = await link.open_channel()
-    try:
-        yield channel
-    finally:
-        await close_channel(channel)
 
 
 async def has_quorum_queues(link: Link, queue: Queue) -> bool:
@@ -411,26 +294,6 @@ async def has_quorum_queues(link: Link, queue: Queue) -> bool:
         # Refused for another reason, which the handler will be told.
         return True
     return True
-
-
-async def exists(link: Link, exchange: Exchange) -> bool:
-    """Whether an exchange is there, of whatever type.
-
-    Args:
-        link: the connection.
-        exchange: the exchange.
-    """
-    try:
-        async with control(link) as channel:
-            await channel.exchange_declare(exchange.name, passive=True)
-    except aiormq.exceptions.ChannelNotFoundEntity:
-        return False
-    return True
-
-
-async def _declare_exchange(channel: AbstractChannel, exchange: Exchange) -> None:
-    arguments: dict[str, Any] | None = {'alternate-exchange': exchange.alternate} if exchange.alternate else None
-    await channel.exchange_declare(exchange.name, exchange_type=exchange.type, durable=True, arguments=arguments)
 
 
 def _chosen_by(milliseconds: int) -> dict[str, Any]:

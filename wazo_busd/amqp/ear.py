@@ -17,13 +17,16 @@ from pamqp.common import FieldTable
 
 from wazo_busd.amqp import fallback
 from wazo_busd.amqp.backoff import Backoff
+from wazo_busd.amqp.channel import control
 from wazo_busd.amqp.connection import Link, connect
-from wazo_busd.amqp.declaration import REFUSALS, Declarer, control, exists
+from wazo_busd.amqp.declaration import Declarer
+from wazo_busd.amqp.exchange import exists
 from wazo_busd.amqp.frames import KEPT_OF_OVERSIZE, Cut, Sink
 from wazo_busd.amqp.hub_watch import EVERY_SECONDS
 from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.amqp.probe import Probe, ask
 from wazo_busd.amqp.properties import WireProperties
+from wazo_busd.amqp.refusal import REFUSALS, explained
 from wazo_busd.codec import Limits, decode
 from wazo_busd.config import BusConfig
 from wazo_busd.errors import BusError, Undecodable
@@ -185,7 +188,7 @@ class Ear:
             await self._bind(channel)
             await self._consume(link, channel)
         except REFUSALS as error:
-            raise self._declarer.explained(error, f'the queue {self.queue}') from None
+            raise explained(error, f'the queue {self.queue}', self._config) from None
 
     async def _bind(self, channel: AbstractChannel) -> None:
         for pattern in self._patterns:

@@ -13,6 +13,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,10 +22,13 @@ import aiormq.exceptions
 from aiormq.abc import AbstractChannel
 
 from wazo_busd.amqp import fallback
+from wazo_busd.amqp.channel import control
 from wazo_busd.amqp.connection import Link, close_channel, connect
-from wazo_busd.amqp.declaration import REFUSALS, Declarer, control, exists
+from wazo_busd.amqp.declaration import Declarer
+from wazo_busd.amqp.exchange import declare_exchange, exists
 from wazo_busd.amqp.frames import Sink
 from wazo_busd.amqp.ledger import Ledger
+from wazo_busd.amqp.refusal import REFUSALS, explained
 from wazo_busd.config import BusConfig
 from wazo_busd.errors import BusError
 from wazo_busd.tasks import is_cancelled
@@ -145,7 +149,7 @@ class Examination:
                     except REFUSALS as error:
                         # What was refused before is not there now.
                         if not (found and isinstance(error, aiormq.exceptions.ChannelNotFoundEntity)):
-                            found.append(self._declarer.explained(error, what))
+                            found.append(explained(error, what, self._config))
             found += await self._of_another_type({each.name for each in missing})
         finally:
             await self._clear()
@@ -170,7 +174,7 @@ class Examination:
                 arguments = {'x-match': 'all', 'busd-doctor': own}
                 steps.append((f'the exchange {upstream}', self._binding(upstream, arguments)))
         steps += [
-            (f'the exchange {each.name}', self._declaring(each))
+            (f'the exchange {each.name}', partial(declare_exchange, exchange=each))
             for each in self._hub.exchanges
             if each.name not in missing and each.alternate not in missing
         ]
@@ -180,12 +184,6 @@ class Examination:
 
     def _binding(self, exchange: str, arguments: dict[str, Any]) -> Callable[[AbstractChannel], Awaitable[Any]]:
         return lambda channel: channel.queue_bind(self._own, exchange, self._own, arguments=arguments)
-
-    def _declaring(self, exchange: Exchange) -> Callable[[AbstractChannel], Awaitable[Any]]:
-        arguments: dict[str, Any] | None = {'alternate-exchange': exchange.alternate} if exchange.alternate else None
-        return lambda channel: channel.exchange_declare(
-            exchange.name, exchange_type=exchange.type, durable=True, arguments=arguments
-        )
 
     async def _of_another_type(self, missing: set[str]) -> list[BusError]:
         """That an exchange of Wazo's is of another type than Wazo makes it; only who may make it is told that."""
@@ -197,11 +195,11 @@ class Examination:
             async with self._asking(what):
                 try:
                     async with control(self._link) as channel:
-                        await self._declaring(exchange)(channel)
+                        await declare_exchange(channel, exchange)
                 except aiormq.exceptions.ChannelAccessRefused:
                     continue
                 except REFUSALS as error:
-                    found.append(self._declarer.explained(error, what))
+                    found.append(explained(error, what, self._config))
         return found
 
     async def _declare_own(self, channel: AbstractChannel, name: str) -> None:
@@ -259,7 +257,7 @@ class Examination:
                 ordinary = fallback.callback(cutter, channel.number)
                 await channel.basic_consume(queue, ordinary, no_ack=True, consumer_tag=_TAG)
             except REFUSALS as error:
-                raise self._declarer.explained(error, f'the queue {queue}') from None
+                raise explained(error, f'the queue {queue}', self._config) from None
             return channel
 
     @contextlib.asynccontextmanager
@@ -269,7 +267,7 @@ class Examination:
             async with asyncio.timeout(_TIMEOUT_SECONDS):
                 yield
         except REFUSALS as error:
-            raise self._declarer.explained(error, what) from None
+            raise explained(error, what, self._config) from None
         except (Exception, asyncio.CancelledError) as error:
             if isinstance(error, BusError) or is_cancelled():
                 raise

@@ -71,5 +71,5 @@ class HubWatch:
             except aiormq.exceptions.ChannelNotFoundEntity as error:
                 log.warning('exchange_gone', reason=str(error), effect='everything is declared anew')
                 await self._declare_all()
-            if upstreams and (self._declarer.misses_upstream or self._declarer.misses_returns):
+            if upstreams and (self._declarer.misses_upstream or self._declarer.returns.misses_bindings):
                 await self._declarer.declare_hub(self._link)

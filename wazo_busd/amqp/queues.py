@@ -15,11 +15,13 @@ from typing import Any, Self, TypeVar
 from aiormq.abc import AbstractChannel
 
 from wazo_busd.amqp.carrier import Binding, Carrier, Moved, Room, Target
+from wazo_busd.amqp.channel import control
 from wazo_busd.amqp.connection import Link, connect
-from wazo_busd.amqp.declaration import REFUSALS, Declarer, control, has_quorum_queues
+from wazo_busd.amqp.declaration import Declarer, has_quorum_queues
 from wazo_busd.amqp.inequivalence import Inequivalence, inequivalence
 from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.amqp.probe import probed
+from wazo_busd.amqp.refusal import REFUSALS, explained
 from wazo_busd.amqp.request import AGAIN, Depth, look, request
 from wazo_busd.config import BusConfig
 from wazo_busd.errors import BusError
@@ -131,7 +133,7 @@ class Queues:
             except REFUSALS as error:
                 named = inequivalence(str(error))
                 if named is None and not found:
-                    raise self._declarer.explained(error, f'the queue {wanted.name}') from None
+                    raise explained(error, f'the queue {wanted.name}', self._config) from None
                 if named is None or any(each.argument == named.argument for each in found):
                     return tuple(found)
                 found.append(named)

@@ -12,8 +12,10 @@ from typing import NamedTuple
 import aiormq.exceptions
 from aiormq.abc import AbstractChannel
 
+from wazo_busd.amqp.channel import control
 from wazo_busd.amqp.connection import Link
-from wazo_busd.amqp.declaration import REFUSALS, Declarer, control
+from wazo_busd.amqp.declaration import Declarer
+from wazo_busd.amqp.refusal import REFUSALS, explained
 from wazo_busd.errors import BusError
 from wazo_busd.tasks import is_cancelled
 
@@ -40,7 +42,7 @@ async def request(
 
     Args:
         link: the connection.
-        declarer: explains refusals.
+        declarer: knows the broker, for the cures that errors tell.
         what: what it is about, as in `the queue wazo-busd.fax`.
         must_exist: whether it is an error that it is not there; else that is raised as the library has it.
 
@@ -57,7 +59,7 @@ async def request(
         if is_cancelled() or (isinstance(error, aiormq.exceptions.ChannelNotFoundEntity) and not must_exist):
             raise
         if isinstance(error, REFUSALS):
-            raise declarer.explained(error, what) from None
+            raise explained(error, what, declarer.config) from None
         said = str(error) or type(error).__name__
         raise BusError(f'the broker ended it: {said}', AGAIN) from error
 
@@ -67,7 +69,7 @@ async def look(link: Link, declarer: Declarer, name: str) -> Depth | None:
 
     Args:
         link: the connection.
-        declarer: explains refusals.
+        declarer: knows the broker, for the cures that errors tell.
         name: the name of the queue.
 
     Raises:

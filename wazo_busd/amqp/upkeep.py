@@ -12,9 +12,10 @@ from functools import partial
 import aiormq.exceptions
 import structlog
 
+from wazo_busd.amqp.channel import control
 from wazo_busd.amqp.connection import Link
 from wazo_busd.amqp.consumer import Consumer
-from wazo_busd.amqp.declaration import Declarer, control
+from wazo_busd.amqp.declaration import Declarer
 from wazo_busd.amqp.hub_watch import EVERY_SECONDS, HubWatch
 from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.amqp.probe import Probe

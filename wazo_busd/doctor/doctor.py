@@ -188,7 +188,7 @@ class Doctor:
         gone = [each for each in stale if self._hub.handler_of(each) not in self._config.handlers or self._is_off(each)]
         bound = {each: ledger.patterns(each) for each in stale}
         self._found += queues.judge_removed(gone, depths, bound, off, bus)
-        self._found += broker.judge_alarm(await look_for_alarm(bus, self._config.state_dir))
+        self._found += broker.judge_alarm(await look_for_alarm(bus))
         return has_hub
 
     def _is_off(self, queue: str) -> bool:

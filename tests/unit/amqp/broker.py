@@ -18,6 +18,7 @@ from pamqp.commands import Basic, Channel, Confirm, Connection, Exchange, Queue
 from pamqp.frame import FrameTypes
 from pamqp.header import ContentHeader
 
+from wazo_busd.amqp.connection import Link, connect
 from wazo_busd.config import BusConfig
 
 PATIENCE_SECONDS = 20.0
@@ -205,6 +206,17 @@ async def listening(tls: ssl.SSLContext | None = None) -> AsyncIterator[Scripted
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await server.wait_closed()
+
+
+@asynccontextmanager
+async def linked() -> AsyncIterator[tuple[ScriptedBroker, Link]]:
+    """A broker and a connection to it."""
+    async with listening() as broker:
+        link = await connect(broker.config, 'test')
+        try:
+            yield broker, link
+        finally:
+            await link.close()
 
 
 def delivery(

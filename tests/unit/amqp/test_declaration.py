@@ -5,8 +5,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
@@ -18,10 +17,10 @@ from pamqp.commands import Channel, Connection, Exchange
 from pamqp.commands import Queue as Method
 from pamqp.frame import FrameTypes
 
-from tests.unit.amqp.broker import ScriptedBroker, Session, listening
+from tests.unit.amqp.broker import ScriptedBroker, Session, linked
 from tests.unit.rig import log_lines
-from wazo_busd.amqp.connection import Link, connect
-from wazo_busd.amqp.declaration import Declarer, QueueGone, control, has_quorum_queues
+from wazo_busd.amqp.connection import Link
+from wazo_busd.amqp.declaration import Declarer, QueueGone, has_quorum_queues
 from wazo_busd.amqp.ledger import Ledger
 from wazo_busd.config import BusConfig, QueueConfig
 from wazo_busd.errors import BusError
@@ -100,10 +99,10 @@ def having(**kinds: str) -> Refuse:
 class Bench:
     """A declarer with a ledger of its own."""
 
-    def __init__(self, path: Path, config: BusConfig | None = None) -> None:
-        self.ledger = Ledger(path, config or BusConfig())
+    def __init__(self, path: Path) -> None:
+        self.ledger = Ledger(path, BusConfig())
         self.changes = 0
-        self.declarer = Declarer(config or BusConfig(), self.ledger, self._changed)
+        self.declarer = Declarer(BusConfig(), self.ledger, self._changed)
 
     async def declare(self, queue: HandlerQueue, refuse: Refuse = lambda call, arguments: None) -> FakeChannel:
         channel = FakeChannel(refuse)
@@ -333,29 +332,6 @@ async def test_a_queue_with_other_arguments_is_told_with_both(bench: Bench, queu
     assert error.text == f'the queue {queue} exists with another x-max-length: it has 5, the configuration says 6'
 
 
-@pytest.mark.parametrize(
-    ('received', 'current', 'told'),
-    [
-        ("the value '7' of type 'signedint'", 'none', 'it has none, the configuration says 7'),
-        ('none', "the value 'drop-head' of type 'longstr'", 'it has drop-head, the configuration says none'),
-        (
-            "the value '7' of type 'signedint'",
-            "the value '7' of type 'longstr'",
-            "it has the value '7' of type 'longstr', the configuration says the value '7' of type 'signedint'",
-        ),
-    ],
-)
-async def test_what_differs_is_told_in_plain_words(bench: Bench, received: str, current: str, told: str) -> None:
-    refusal = aiormq.exceptions.ChannelPreconditionFailed(
-        f"PRECONDITION_FAILED - inequivalent arg 'x' for queue 'q' in vhost '/': received {received} but current is "
-        f'{current}'
-    )
-
-    error = await bench.refused(wanted('a'), refusing(('declare', QUEUE), refusal))
-
-    assert error.text == f'the queue {QUEUE} exists with another x: {told}'
-
-
 @pytest.mark.parametrize('queue', [QUEUE, DEAD])
 async def test_a_queue_of_a_handler_that_is_refused_can_be_made_anew(bench: Bench, queue: str) -> None:
     refusal = aiormq.exceptions.ChannelPreconditionFailed(INEQUIVALENT.format(queue))
@@ -366,14 +342,6 @@ async def test_a_queue_of_a_handler_that_is_refused_can_be_made_anew(bench: Benc
         'put the old value back, or make it anew, with its events, while it is not consumed: '
         'wazo-busd queue recreate fax'
     )
-
-
-def test_a_queue_that_is_no_handlers_is_deleted_by_hand() -> None:
-    refusal = aiormq.exceptions.ChannelPreconditionFailed(INEQUIVALENT.format('wazo-busd.retry.2s'))
-    config = BusConfig()
-    error = Declarer(config, Ledger(Path('/nowhere'), config)).explained(refusal, 'the queue wazo-busd.retry.2s')
-
-    assert error.cure.endswith("rabbitmqctl delete_queue -p '/' wazo-busd.retry.2s (with what is in it)")
 
 
 @pytest.mark.parametrize(
@@ -413,30 +381,10 @@ async def test_a_refusal_is_told_with_its_cure(bench: Bench, refusal: BaseExcept
     assert (error.text, error.cure) == (text, cure)
 
 
-async def test_the_command_for_permissions_is_for_our_namespace_and_vhost(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, BusConfig(username='wazo', vhost='pbx', namespace='wazo-busd'))
-    refusal = aiormq.exceptions.ChannelAccessRefused('ACCESS_REFUSED - refused')
-
-    error = await bench.refused(wanted('a'), refusing(('declare', QUEUE), refusal))
-
-    assert error.cure.startswith("rabbitmqctl set_permissions -p 'pbx' 'wazo' ")
-
-
 @pytest.mark.parametrize('error', [asyncio.CancelledError(), OSError('disk full'), RuntimeError('closed')], ids=repr)
 async def test_what_is_no_refusal_is_not_explained(bench: Bench, error: BaseException) -> None:
     with pytest.raises(type(error)):
         await bench.declare(wanted('a'), refusing(('declare', QUEUE), error))
-
-
-@asynccontextmanager
-async def linked() -> AsyncIterator[tuple[ScriptedBroker, Link]]:
-    """A broker and a connection to it."""
-    async with listening() as broker:
-        link = await connect(broker.config, 'test')
-        try:
-            yield broker, link
-        finally:
-            await link.close()
 
 
 def not_found(frame: Exchange.Declare) -> Sequence[FrameTypes]:
@@ -823,35 +771,3 @@ async def test_a_broker_that_refuses_a_quorum_queue_for_another_reason_has_them(
         broker.answers[Method.Declare] = lambda _: [Channel.Close(403, 'ACCESS_REFUSED - refused', 50, 10)]
 
         assert await has_quorum_queues(link, wanted('a').queue)
-
-
-async def test_a_channel_for_declarations_is_closed_after_them() -> None:
-    async with linked() as (broker, link):
-        async with control(link):
-            pass
-
-        assert len((await broker.session()).frames(Channel.Close)) == 1
-
-
-async def test_a_channel_for_declarations_that_was_refused_is_not_closed_again() -> None:
-    async with linked() as (broker, link):
-        broker.answers[Exchange.Declare] = lambda _: [Channel.Close(403, 'ACCESS_REFUSED - refused', 40, 10)]
-
-        with pytest.raises(aiormq.exceptions.ChannelAccessRefused):
-            async with control(link) as channel:
-                await channel.exchange_declare('x')
-
-        assert not (await broker.session()).frames(Channel.Close)
-
-
-async def test_channels_for_declarations_leave_nothing_behind() -> None:
-    async with linked() as (_, link):
-        underlay = link.connection.transport
-        assert underlay is not None
-        closing = getattr(underlay.connection, '_closing')  # noqa: B009 — not in its abstract class
-        before = len(closing._callbacks)
-        for _ in range(20):
-            async with control(link):
-                pass
-
-        assert len(closing._callbacks) == before, 'each leaves something with the connection, which may live for years'

@@ -17,8 +17,8 @@ from pamqp.commands import Channel
 from tests.unit.amqp.broker import PATIENCE_SECONDS, listening
 from tests.unit.rig import log_lines, patiently, turn
 from wazo_busd.amqp import probe
+from wazo_busd.amqp.channel import control
 from wazo_busd.amqp.connection import Link, connect
-from wazo_busd.amqp.declaration import control
 from wazo_busd.amqp.probe import Probe
 
 

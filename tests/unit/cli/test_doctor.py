@@ -96,7 +96,7 @@ class Broker:
         hub(self.hub)
         self.while_listening()
 
-    async def alarm(self, config: BusConfig, state_dir: Path) -> Alarm:
+    async def alarm(self, config: BusConfig) -> Alarm:
         return self.alarm_found
 
 
