@@ -14,7 +14,10 @@ PYTHON ?=
 SOURCES := wazo_busd plugins tools demo tests bench setup.py
 # A copy of this tree with compiled modules in it, and the tests that are run there too.
 COMPILED := build/compiled
-COMPILED_TESTS := tests/unit/test_compiled.py tests/unit/amqp tests/unit/test_dispatcher.py tests/integration
+COMPILED_TESTS := tests/conformance tests/unit/amqp \
+	$(patsubst %,tests/integration/test_%.py,ear hostile order retries returns) \
+	$(patsubst %,tests/unit/test_%.py,blackbox breaker codec compiled deadlines delivery dispatcher handler lanes outcome \
+		repeats settlement suspects tries work)
 # Two processes for each processor, each with a broker of its own, for which most tests wait; the tests of a file
 # share what they need.
 # Who hangs is ended with where it hung (faulthandler_timeout), and nobody takes up what hangs again.

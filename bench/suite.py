@@ -188,9 +188,9 @@ class Suite:
         self.results.profile = Profile.read(path)
 
     def _grow(self, rounds: Rounds, amounts: tuple[int, ...], what: str, run: Callable[[int], Figures]) -> None:
-        """Measure each amount beside the first one, so that they can be compared."""
+        """Measure each amount beside the first one, so that they can be compared; the most, which has a goal, anew."""
         for amount in amounts[1:]:
-            for _ in range(self._plan.growth_rounds):
+            for _ in range(self._plan.growth_rounds if amount == amounts[-1] else 1):
                 rounds.begin()
                 for each in (amounts[0], amount):
                     rounds.add(f'{each:,}', self._told(f'{each:,} {what}', run(each)))
