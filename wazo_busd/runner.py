@@ -21,6 +21,7 @@ from typing import Any
 
 import structlog
 
+from wazo_busd import garbage
 from wazo_busd.complaint import Complaints
 from wazo_busd.lookout import Lookout
 from wazo_busd.strays import Strays
@@ -52,12 +53,14 @@ def run(main: Coroutine[Any, Any, None], lookout: Lookout | None = None) -> None
     loop.set_exception_handler(Complaints())
     task = loop.create_task(main, name='main')
     looking = loop.create_task(lookout.strays.run(), name='look for strays')
+    collecting = loop.create_task(garbage.collect(), name='collect garbage')
     lookout.begin(loop)
     try:
         _until_done(loop, task)
     finally:
         lookout.end()
         looking.cancel()
+        collecting.cancel()
         late = _end_tasks(loop)
         # What has failed and was awaited by nobody is told when it is collected.
         gc.collect()
