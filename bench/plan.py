@@ -55,13 +55,13 @@ FULL = Plan(
     failures=2000,
     requests=3000,
     idle_seconds=12.0,
-    growth_rounds=2,
+    growth_rounds=3,
     handlers=(1, 10, 50),
     lines=(1, 1000, 100_000),
     backlogs=(0, 100_000, 1_000_000),
     sizes=(800, 8000, 64_000, 512_000),
 )
-"""About ten minutes on two processors."""
+"""About nine minutes on two processors."""
 
 QUICK = Plan(
     rounds=1,

@@ -20,6 +20,10 @@ LONGEST_WHOLE: Final = 2 * _END_LENGTH
 """A body that is no longer is looked at as a whole."""
 
 
+_SLIM_LENGTH: Final = 65_536
+"""A longer body is not kept for what it may be recognised by; its identity is."""
+
+
 class Properties(Protocol):
     """What the publisher said about the body, decoded when it is asked for."""
 
@@ -43,6 +47,9 @@ class PlainProperties:
 
     def __init__(self, headers: Mapping[str, Any]) -> None:
         self.headers = headers
+
+
+_NO_PROPERTIES: Final = PlainProperties({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +201,9 @@ class Delivery:
         return self.history.event_id if self.history is not None else self.identity
 
     def slim(self) -> None:
-        """Let go of the body: what is closed is only recognised any more."""
-        if self.identity:
+        """Let go of what is not needed any more where what is closed is only recognised: so much less is kept of it."""
+        self.properties = _NO_PROPERTIES
+        if len(self.body) > _SLIM_LENGTH and self.identity:
             self.body = b''
 
     def came_by(self, acknowledger: Acknowledger) -> bool:

@@ -230,6 +230,14 @@ async def test_a_slim_delivery_has_let_go_of_a_large_body_and_is_still_recognise
     assert (delivery.body, delivery.identity) == (b'', identity('wazo-headers', 'calls.call.created', b'x' * 100_000))
 
 
+async def test_a_slim_delivery_keeps_a_body_that_is_not_large_and_nothing_of_what_was_said_about_it() -> None:
+    delivery = make_delivery(Settlements(), body=b'x' * 1_000)
+
+    delivery.slim()
+
+    assert (delivery.body, delivery.properties.headers) == (b'x' * 1_000, {})
+
+
 # ---- given out again
 
 

@@ -11,15 +11,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Collection
-from typing import Final
 
 from wazo_busd.delivery import Delivery
 
 STRAGGLER_SECONDS = 0.05
 """How long a finished delivery may wait behind an unfinished one."""
-
-_SLIM_LENGTH: Final = 65_536
-"""A longer body is not kept for what it may be recognised by; its identity is."""
 
 
 class Window:
@@ -37,8 +33,6 @@ class Window:
         """Finished since it was last asked what to acknowledge."""
         self._behind: dict[int, tuple[Delivery, float]] = {}
         """Finished and not acknowledged then, as others came before them; and since when that is. Oldest first."""
-        self._any_long = False
-        """Whether there can be long bodies among them."""
         self._told: deque[Delivery] = deque(maxlen=prefetch)
         """Those that were acknowledged last. The broker gives out no more than the prefetch before it has read
         acknowledgements, so what it may not have read yet is among so many."""
@@ -46,8 +40,6 @@ class Window:
     def came(self, delivery: Delivery) -> None:
         """A delivery has come."""
         self._open[delivery.tag] = delivery
-        if len(delivery.body) > _SLIM_LENGTH:
-            self._any_long = True
 
     def finished(self, delivery: Delivery) -> None:
         """A delivery is finished and can be acknowledged."""
@@ -58,7 +50,6 @@ class Window:
     def replace(self, tag: int, delivery: Delivery) -> None:
         """Something else stands where a delivery stood."""
         self._open[tag] = delivery
-        self._any_long = True
 
     def remove(self, tag: int) -> None:
         """A delivery is given back."""
@@ -102,10 +93,8 @@ class Window:
 
     def _note(self, told: Collection[Delivery]) -> None:
         """The broker is told of these."""
-        if self._any_long:
-            for delivery in told:
-                if len(delivery.body) > _SLIM_LENGTH:
-                    delivery.slim()
+        for delivery in told:
+            delivery.slim()
         self._told.extend(told)
 
     @property
