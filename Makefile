@@ -14,10 +14,10 @@ PYTHON ?=
 SOURCES := wazo_busd plugins tools demo tests bench setup.py
 # A copy of this tree with compiled modules in it, and the tests that are run there too.
 COMPILED := build/compiled
-COMPILED_TESTS := tests/conformance tests/unit/amqp \
+COMPILED_TESTS := tests/conformance tests/torture/test_crash.py tests/unit/amqp \
 	$(patsubst %,tests/integration/test_%.py,ear hostile order retries returns) \
-	$(patsubst %,tests/unit/test_%.py,blackbox breaker codec compiled deadlines delivery dispatcher handler lanes outcome \
-		repeats settlement suspects tries work)
+	$(patsubst %,tests/unit/test_%.py,blackbox breaker codec compiled complaint deadlines delivery dispatcher handler lanes \
+		lookout outcome repeats runner settlement strays suspects testing tries work)
 # Two processes for each processor, each with a broker of its own, for which most tests wait; the tests of a file
 # share what they need.
 # Who hangs is ended with where it hung (faulthandler_timeout), and nobody takes up what hangs again.
@@ -145,6 +145,8 @@ audit: $(AUDIT_VENV)/audit.stamp ## ask whether anything in the package is known
 clean: ## remove what the other targets made
 	rm -rf $(VENV) $(BENCH_VENV) $(AUDIT_VENV) .run build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	find wazo_busd -name '*.so' -delete
+	rm -f wazo_busd__mypyc.*.so
 
 $(VENV)/runtime.stamp: pyproject.toml requirements/build.txt requirements/runtime.txt
 	@PYTHON='$(PYTHON)' tools/make-venv $(VENV)

@@ -48,4 +48,5 @@ def compiled(tree: Path = COMPILED) -> Build:
 
 
 def _sources(tree: Path) -> dict[Path, bytes]:
-    return {path.relative_to(tree): path.read_bytes() for path in (tree / 'wazo_busd').rglob('*.py')}
+    files = (*(tree / 'wazo_busd').rglob('*.py'), tree / 'pyproject.toml', tree / 'setup.py')
+    return {path.relative_to(tree): path.read_bytes() for path in files if path.exists()}

@@ -54,14 +54,14 @@ FULL = Plan(
     steady_seconds=3.0,
     failures=2000,
     requests=3000,
-    idle_seconds=12.0,
+    idle_seconds=20.0,
     growth_rounds=3,
     handlers=(1, 10, 50),
     lines=(1, 1000, 100_000),
     backlogs=(0, 100_000, 1_000_000),
     sizes=(800, 8000, 64_000, 512_000),
 )
-"""About nine minutes on two processors."""
+"""About ten minutes on two processors."""
 
 QUICK = Plan(
     rounds=1,

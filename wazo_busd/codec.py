@@ -24,6 +24,7 @@ MOST_LEVELS: Final = 200
 """The most that `bus.max_depth` can be. What is nested deeper is no event to any daemon."""
 
 _MOST_WRITTEN_LEVELS: Final = 300
+"""More than any event that is read can have, and fewer than the interpreter follows."""
 
 _BRACKET: Final = ord('[')
 _FEW: Final = 3

@@ -222,8 +222,8 @@ class Settlement:
         self._suspects_cleared(work)
         self.close(work.delivery, Outcome.RETRY, history=history)
 
-    def _finish(self, work: Work, outcome: Outcome, reason: str | None = None) -> None:
-        """Settle an event that needs no copy, and say so."""
+    def _finish(self, work: Work, outcome: Outcome, reason: object = None) -> None:
+        """Settle an event that needs no copy, and say so; with whatever a plugin gave for a reason."""
         if work.is_suspect and outcome is not Outcome.INTERRUPTED:
             self._suspects_cleared(work)
         self.counts.outcomes[outcome] += 1

@@ -136,7 +136,7 @@ class Suspects:
         """
         return _Turn(self, self.seconds_alone(handler, mark), over)
 
-    async def begin(self, turn: _Turn) -> None:
+    async def begin_turn(self, turn: _Turn) -> None:
         """Wait until a suspect may run, which has its turn then."""
         await self._lock.acquire()
         self._turn = turn
@@ -146,23 +146,23 @@ class Suspects:
             await self._wait_for_others()
         except BaseException:
             # Cancelled while it waits: nobody else is to wait for what never begins.
-            self.end(turn)
+            self.end_turn(turn)
             raise
         turn.timer = asyncio.get_running_loop().call_later(turn.seconds, self._let_others, turn)
 
-    def end(self, turn: _Turn) -> None:
+    def end_turn(self, turn: _Turn) -> None:
         """The turn of a suspect is over."""
         if turn.timer is not None:
             turn.timer.cancel()
         self._let_others(turn)
-        self._end_turn(turn)
+        self._let_next(turn)
 
     def forsake(self) -> None:
         """Nobody waits any more for the suspect that runs: the next one may."""
         if self._turn is not None:
             self._turn.over = _nothing
             self._let_others(self._turn)
-            self._end_turn(self._turn)
+            self._let_next(self._turn)
 
     async def _wait_for_others(self) -> None:
         self._quiet.clear()
@@ -180,7 +180,7 @@ class Suspects:
             self._passage.set()
             turn.over()
 
-    def _end_turn(self, turn: _Turn) -> None:
+    def _let_next(self, turn: _Turn) -> None:
         if self._turn is turn:
             self._turn = None
             self._lock.release()
@@ -222,10 +222,10 @@ class _Turn:
         self._suspects = suspects
 
     async def __aenter__(self) -> None:
-        await self._suspects.begin(self)
+        await self._suspects.begin_turn(self)
 
     async def __aexit__(self, *_: object) -> None:
-        self._suspects.end(self)
+        self._suspects.end_turn(self)
 
 
 def _nothing() -> None:

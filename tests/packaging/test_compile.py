@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+LOCK = 'requirements/development.txt'
 PYTHON = """#!/bin/sh
 case "$*" in
     *version\\(*) echo mypyc 2 ;;
@@ -29,7 +30,7 @@ class Tree:
         self.copy = self.root / 'build' / 'compiled'
         self._diary = directory / 'diary'
         self._python = directory / 'python'
-        for name in ('.gitignore', 'docs/page.md', 'pyproject.toml', 'setup.py', 'wazo_busd/work.py'):
+        for name in ('.gitignore', 'docs/page.md', 'pyproject.toml', LOCK, 'setup.py', 'wazo_busd/work.py'):
             (self.root / name).parent.mkdir(parents=True, exist_ok=True)
             (self.root / name).write_text('build/\n')
         (self.root / 'tools').mkdir()
@@ -77,9 +78,11 @@ def test_the_copy_has_the_files_of_the_tree_and_what_is_compiled(tree: Tree) -> 
     tree.compile()
 
     assert tree.copied - {'.gitignore'} == {
+        '.copy',
         'compiled-with',
         'docs/page.md',
         'pyproject.toml',
+        LOCK,
         'setup.py',
         'tools/compile',
         'wazo_busd/work.py',
@@ -94,7 +97,7 @@ def test_what_has_not_changed_is_not_compiled_again(tree: Tree) -> None:
     assert (tree.times, 'wazo_busd/work.so' in tree.copied) == (1, True)
 
 
-@pytest.mark.parametrize('name', ['wazo_busd/work.py', 'wazo_busd/other.py', 'pyproject.toml', 'setup.py'])
+@pytest.mark.parametrize('name', ['wazo_busd/work.py', 'wazo_busd/other.py', 'pyproject.toml', 'setup.py', LOCK])
 def test_what_has_changed_is(tree: Tree, name: str) -> None:
     tree.compile()
     (tree.root / name).write_text('changed\n')
@@ -117,6 +120,15 @@ def test_what_is_deleted_in_the_tree_is_deleted_in_the_copy(tree: Tree) -> None:
     tree.compile()
 
     assert not (tree.copy / 'docs').exists()
+
+
+def test_what_is_no_copy_is_left_alone(tree: Tree) -> None:
+    tree.copy.mkdir(parents=True)
+    (tree.copy / 'mine.txt').write_text('mine\n')
+    done = tree.compile()
+
+    assert (done.returncode, tree.copied) == (1, {'mine.txt'})
+    assert f'next, if nothing in it is needed: rm -r {tree.copy}' in done.stderr
 
 
 def test_what_cannot_be_compiled_is_told_and_tried_again(tree: Tree) -> None:

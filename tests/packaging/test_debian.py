@@ -148,10 +148,11 @@ def test_the_package_has_the_extras_that_the_handlers_of_the_project_need() -> N
     assert wanted - set(re.findall(r'^([a-z0-9-]+)==', lock, re.MULTILINE)) == set()
 
 
-def test_the_package_has_the_versions_that_are_tested() -> None:
+@pytest.mark.parametrize('lock', ['package.txt', 'compile.txt'])
+def test_the_package_has_the_versions_that_are_tested(lock: str) -> None:
     locks = [
         dict(re.findall(r'^([a-z0-9-]+)==(\S+)', (ROOT / 'requirements' / name).read_text(), re.MULTILINE))
-        for name in ('package.txt', 'development.txt')
+        for name in (lock, 'development.txt')
     ]
 
     assert {name: version for name, version in locks[0].items() if locks[1].get(name) != version} == {}

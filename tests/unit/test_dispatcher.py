@@ -855,6 +855,13 @@ async def test_a_handled_event_is_one_line_with_what_one_asks_for(log: StringIO)
     assert 0 <= duration < 1000 * PATIENCE_SECONDS
 
 
+@pytest.mark.parametrize('reason', [404, ValueError('an internal call'), ['an', 'internal', 'call'], b'internal'])
+async def test_an_event_that_is_discarded_with_a_reason_that_is_no_text_is_acknowledged(reason: Any) -> None:
+    rig = await run_on_one(raising(Discard(reason)))
+
+    assert [each.settled for each in rig.settlements.acked] == [Outcome.DISCARDED]
+
+
 async def test_a_discarded_event_is_one_line_with_the_reason(log: StringIO) -> None:
     await run_on_one(raising(Discard('an internal call')))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-# What is `Final` needs no look into the module's names when it is compiled; what is unpacked is said to be a number.
+# What is `Final` needs no look into the module's names when it is compiled.
 _METHOD: Final = 1
 _HEADER: Final = 2
 _BODY: Final = 3

@@ -595,6 +595,7 @@ def spoilt(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
+@pytest.mark.interpreted
 @given(data=spoilt(), cut=lengths)
 @settings(max_examples=examples(200))
 def test_what_is_taken_in_at_once_is_what_is_taken_in_frame_by_frame(data: bytes, cut: list[int]) -> None:
@@ -616,6 +617,7 @@ def test_an_exchange_that_is_longer_than_its_frame_passes() -> None:
     assert Ear().hear(data).passed == data
 
 
+@pytest.mark.interpreted
 def test_deliveries_that_lie_one_behind_the_other_are_taken_in_at_once() -> None:
     with mock.patch.object(FrameCutter, '_takes', side_effect=AssertionError):
         ear = Ear().hear(on(1, [*deliver(1), *deliver(2)]))

@@ -16,6 +16,8 @@ from bench.errors import BenchError
 def copy(tmp_path: Path) -> Path:
     """What `make compiled` makes, as far as it matters here."""
     shutil.copytree(ROOT / 'wazo_busd', tmp_path / 'wazo_busd')
+    for name in ('pyproject.toml', 'setup.py'):
+        shutil.copy(ROOT / name, tmp_path)
     (tmp_path / 'compiled-with').write_text('mypyc 2\nabc\n')
     return tmp_path
 
@@ -29,8 +31,9 @@ def test_without_compiled_modules_it_says_what_to_type(tmp_path: Path) -> None:
         compiled(tmp_path)
 
 
-def test_other_sources_than_those_of_the_tree_are_not_measured(copy: Path) -> None:
-    (copy / 'wazo_busd' / 'codec.py').write_text('')
+@pytest.mark.parametrize('name', ['wazo_busd/codec.py', 'pyproject.toml', 'setup.py'])
+def test_other_sources_than_those_of_the_tree_are_not_measured(copy: Path, name: str) -> None:
+    (copy / name).write_text('')
 
     with pytest.raises(BenchError, match='have changed since they were compiled; next: make compiled'):
         compiled(copy)
