@@ -201,7 +201,7 @@ class Delivery:
         return self.history.event_id if self.history is not None else self.identity
 
     def slim(self) -> None:
-        """Let go of what is not needed any more where what is closed is only recognised: so much less is kept of it."""
+        """Let go of all but what it is recognised by: its properties, and its body if that is long."""
         self.properties = _NO_PROPERTIES
         if len(self.body) > _SLIM_LENGTH and self.identity:
             self.body = b''
