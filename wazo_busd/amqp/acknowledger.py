@@ -39,10 +39,8 @@ class ChannelAcknowledger:
         self._loop = asyncio.get_running_loop()
         self._half = max(1, prefetch // 2)
         self._flushing: asyncio.Handle | None = None
-        self.more_follow = False
-        """Whether more of what was read is about to be handed on; it is acknowledged together."""
-        self._waits_since = 0.0
-        """Since when acknowledgements wait for it, on the monotonic clock; 0 while they do not."""
+        self._is_behind = False
+        """Whether the broker is told when all that was read is handed on."""
         self._is_patient = False
         """Whether the broker is told later than in this turn of the loop."""
         self._straggling: asyncio.TimerHandle | None = None
@@ -56,9 +54,9 @@ class ChannelAcknowledger:
             # The broker has it back already and gives it out again: there is nobody to tell.
             return
         self._window.finished(delivery)
-        if self._flushing is None:
+        if self._flushing is None and not self._is_behind:
             self._schedule()
-        elif self._is_patient and self._window.unsettled_count >= self._half:
+        elif (self._is_patient or self._is_behind) and self._window.unsettled_count >= self._half:
             # The broker is not to wait until it may give out more.
             self._hurry()
 
@@ -127,12 +125,16 @@ class ChannelAcknowledger:
         While deliveries gather before they are read, there is another batch in a moment, and to write costs more than
         all the rest of one.
         """
-        if self._flushing is not None:
+        if self._flushing is not None or self._is_behind:
             return
-        is_room = self._window.unsettled_count < self._half
-        self._is_patient = self._answers.is_gathering and is_room and not self._returned
+        answers = self._answers
+        can_wait = self._window.unsettled_count < self._half and not self._returned
+        self._is_patient = can_wait and answers.is_gathering
         if self._is_patient:
             self._flushing = self._loop.call_later(_PATIENCE_SECONDS, self._flush)
+        elif can_wait and answers.is_more:
+            self._is_behind = True
+            answers.behind(self._flush_behind)
         else:
             self._flushing = self._loop.call_soon(self._flush)
 
@@ -140,26 +142,21 @@ class ChannelAcknowledger:
         """Tell the broker in this turn of the loop what was to be told later."""
         if self._is_patient and self._flushing is not None:
             self._flushing.cancel()
-            self._is_patient = False
+            self._flushing = None
+        if self._flushing is None:
+            self._is_patient = self._is_behind = False
             self._flushing = self._loop.call_soon(self._flush)
 
+    def _flush_behind(self) -> None:
+        if self._is_behind:
+            self._flush()
+
     def _flush(self) -> None:
-        if self._is_more_worth_waiting_for():
-            self._flushing = self._loop.call_soon(self._flush)
-            return
         self._flushing = None
-        self._waits_since = 0.0
+        self._is_behind = False
         self._tell(all_finished=False)
         if self._window.waiting and self._straggling is None and not self._closed:
             self._straggling = self._loop.call_later(STRAGGLER_SECONDS, self._flush_stragglers)
-
-    def _is_more_worth_waiting_for(self) -> bool:
-        """Whether what is handed on in the next turns can be acknowledged together with what is finished."""
-        if not self.more_follow or self._returned or self._window.unsettled_count >= self._half:
-            return False
-        now = time.monotonic()
-        self._waits_since = self._waits_since or now
-        return now - self._waits_since < _PATIENCE_SECONDS
 
     def _flush_stragglers(self) -> None:
         self._straggling = None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -36,6 +37,13 @@ class Answers(Protocol):
     @property
     def is_gathering(self) -> bool:
         """Whether deliveries gather before they are read."""
+
+    @property
+    def is_more(self) -> bool:
+        """Whether deliveries that were read are about to be handed on."""
+
+    def behind(self, callback: Callable[[], None]) -> None:
+        """Call something in a moment, behind the deliveries that were read and are about to be handed on."""
 
     def ack(self, tag: int, *, multiple: bool) -> None:
         """The event is done with.
@@ -74,6 +82,15 @@ class WireAnswers:
     def is_gathering(self) -> bool:
         """See `Answers`."""
         return self._transport.is_gathering
+
+    @property
+    def is_more(self) -> bool:
+        """See `Answers`."""
+        return self._transport.is_more
+
+    def behind(self, callback: Callable[[], None]) -> None:
+        """See `Answers`."""
+        self._transport.behind(callback)
 
     def ack(self, tag: int, *, multiple: bool) -> None:
         """See `Answers`."""
@@ -114,6 +131,15 @@ class LibraryAnswers:
     def is_gathering(self) -> bool:
         """See `Answers`; what comes by the library does not."""
         return False
+
+    @property
+    def is_more(self) -> bool:
+        """See `Answers`; what comes by the library comes singly."""
+        return False
+
+    def behind(self, callback: Callable[[], None]) -> None:
+        """See `Answers`."""
+        asyncio.get_running_loop().call_soon(callback)
 
     def ack(self, tag: int, *, multiple: bool) -> None:
         """See `Answers`."""

@@ -120,8 +120,6 @@ class Consumer:
         self._reason = reason
         if count != self._limit:
             self._limit = count
-            if self._intake is not None:
-                self._intake.hurry()
             self._told.set()
         elif self.status.state in (ConsumerState.CONSUMING, ConsumerState.PAUSED):
             self._become(self.status.state, reason)
@@ -255,9 +253,7 @@ class Consumer:
             raise explained(error, f'the queue {queue.name}', self._declarer.config) from None
         finally:
             ended[1].cancel()
-            if not intake.is_closed:
-                intake.hand_on_all()
-                intake.close()
+            intake.close()
             acknowledger.close()
             self._acknowledger = self._intake = None
             if self._lost is not None:

@@ -14,6 +14,7 @@ import os
 import ssl
 import threading
 import time
+from collections.abc import Callable
 from typing import Any, cast
 
 import aio_pika
@@ -27,6 +28,9 @@ from wazo_busd.amqp.gathering import Gathering
 
 _HEARTBEAT_FRAME = b'\x08\x00\x00\x00\x00\x00\x00\xce'
 _HEARTBEAT_EVERY_SECONDS = 1.0
+_BEHIND_SECONDS = 0.02
+"""For how long acknowledgements gather while a read is handed on: no long time, for what was not told when the process
+is killed comes again."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -115,6 +119,19 @@ class Transport:
         """Whether reading rests, so that deliveries gather."""
         return self._protocol is not None and self._protocol.gathering is not None and self._protocol.gathering.is_on
 
+    @property
+    def is_more(self) -> bool:
+        """Whether deliveries that were read are about to be handed on."""
+        return self.cutter.is_more
+
+    def behind(self, callback: Callable[[], None]) -> None:
+        """Call something when all that was read has been handed on, and whoever it woke has had its turn.
+
+        Where that takes longer than 20 ms it is called then.
+        """
+        if self._protocol is not None:
+            self._protocol.behind(callback)
+
     def read_on(self) -> None:
         """Let nothing gather behind the deliveries that are handed on now."""
         if self._protocol is not None and self._protocol.gathering is not None:
@@ -176,6 +193,15 @@ class _Protocol(asyncio.StreamReaderProtocol):
         self._cutter = cutter
         self._max_latency_seconds = max_latency_seconds
         self.gathering: Gathering | None = None
+        self._reading: asyncio.ReadTransport
+        self._call_soon = asyncio.get_running_loop().call_soon
+        self._going_on: asyncio.Handle | None = None
+        """The next step, while what was read is cut in several."""
+        self._behind: list[Callable[[], None]] = []
+        """What is to be called when the present read is handed on."""
+        self._behind_since = 0.0
+        self._came = 0
+        """How many deliveries the present read has brought."""
         self._library_fed_at = 0.0
         self.heard_at = 0.0
         self.is_lost = False
@@ -186,6 +212,7 @@ class _Protocol(asyncio.StreamReaderProtocol):
         # After this the socket is closed, and its number may be that of another one.
         with self.writing:
             self.is_lost = True
+        self._finish()
         if self.gathering is not None:
             self.gathering.close()
         super().connection_lost(exc)
@@ -193,20 +220,76 @@ class _Protocol(asyncio.StreamReaderProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         # Those of uvloop are no subclasses of asyncio's.
-        reading = cast('asyncio.ReadTransport', transport)
+        self._reading = cast('asyncio.ReadTransport', transport)
         self.gathering = Gathering(
             self._max_latency_seconds,
-            pause=reading.pause_reading,
-            resume=reading.resume_reading,
+            pause=self._pause,
+            resume=self._resume,
             call_later=asyncio.get_running_loop().call_later,
         )
 
     def data_received(self, data: bytes) -> None:
+        self._step(data)
+        if self._cutter.is_more:
+            # What is not read lies in the socket until its turn comes, and not here beside what is being handled.
+            self._pause()
+
+    def behind(self, callback: Callable[[], None]) -> None:
+        """See `Transport.behind`."""
+        if not self._behind:
+            self._behind_since = self.heard_at
+        self._behind.append(callback)
+
+    def eof_received(self) -> bool | None:
+        self._finish()
+        return super().eof_received()
+
+    def _go_on(self) -> None:
+        self._going_on = None
+        self._step(b'')
+        if not self._cutter.is_more and self.gathering is not None and not self.gathering.is_on:
+            self._resume()
+
+    def _pause(self) -> None:
+        # One of uvloop's that is closed raises an error.
+        if not self._reading.is_closing():
+            self._reading.pause_reading()
+
+    def _resume(self) -> None:
+        if not self._reading.is_closing():
+            self._reading.resume_reading()
+
+    def _finish(self) -> None:
+        """Nothing is read any more: what was read is seen to now."""
+        if self._going_on is not None:
+            self._going_on.cancel()
+        while self._cutter.is_more:
+            self._cut(b'')
+
+    def _step(self, data: bytes) -> None:
+        """Cut a few deliveries, and the next ones behind the workers, whom these call before the loop turns."""
+        self._cut(data)
+        if self._cutter.is_more:
+            self._going_on = self._going_on or self._call_soon(self._go_on)
+            if self._behind and self.heard_at - self._behind_since > _BEHIND_SECONDS:
+                self._call_behind()
+            return
+        if self._behind:
+            self._call_soon(self._call_behind)
+        if self._came and self.gathering is not None:
+            self.gathering.came(self._came, self.heard_at)
+            self._came = 0
+
+    def _call_behind(self) -> None:
+        behind, self._behind = self._behind, []
+        for callback in behind:
+            callback()
+
+    def _cut(self, data: bytes) -> None:
         before = self._cutter.delivered
         rest = self._cutter.feed(data)
         now = self.heard_at = time.monotonic()
-        if self._cutter.delivered > before and self.gathering is not None:
-            self.gathering.came(self._cutter.delivered - before, now)
+        self._came += self._cutter.delivered - before
         if rest:
             self._library_fed_at = now
             super().data_received(rest)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -100,14 +101,36 @@ class GatheringAnswers(LibraryAnswers):
         return True
 
 
+class FollowedAnswers(LibraryAnswers):
+    """As while more of what was read is about to be handed on."""
+
+    def __init__(self, channel: AbstractChannel) -> None:
+        super().__init__(channel)
+        self.waiting: list[Callable[[], None]] = []
+
+    @property
+    def is_more(self) -> bool:
+        return True
+
+    def behind(self, callback: Callable[[], None]) -> None:
+        self.waiting.append(callback)
+
+    def all_handed_on(self) -> None:
+        waiting, self.waiting = self.waiting, []
+        for callback in waiting:
+            callback()
+
+
 class Bench:
     """An acknowledger, its channel, and deliveries that came on it."""
+
+    made_answers = LibraryAnswers
 
     def __init__(self, number: int, *, prefetch: int = PREFETCH, gathers: bool = False) -> None:
         self.channel = Channel()
         self.clerk = Clerk()
-        answers = (GatheringAnswers if gathers else LibraryAnswers)(cast('AbstractChannel', self.channel))
-        self.acknowledger = ChannelAcknowledger(answers, prefetch, cast('Copies', self.clerk))
+        self.answers = (GatheringAnswers if gathers else self.made_answers)(cast('AbstractChannel', self.channel))
+        self.acknowledger = ChannelAcknowledger(self.answers, prefetch, cast('Copies', self.clerk))
         self.deliveries = {tag: self.came(tag) for tag in range(1, number + 1)}
 
     def done(self, *tags: int) -> None:
@@ -633,35 +656,101 @@ async def test_at_the_end_nothing_gathers_any_more(monkeypatch: pytest.MonkeyPat
     assert bench.channel.acks == [(2, True)]
 
 
-@pytest.mark.parametrize('gathers', [False, True])
-async def test_what_is_finished_waits_only_for_a_moment_for_more_of_its_read(gathers: bool) -> None:
-    bench = Bench(3, gathers=gathers)
-    bench.acknowledger.more_follow = True
+# ---- while more of what was read follows
 
-    bench.done(1, 2, 3)
+
+class FollowedBench(Bench):
+    """One whose channel has more coming."""
+
+    made_answers = FollowedAnswers
+    answers: FollowedAnswers
+
+
+async def test_what_is_finished_waits_for_more_of_its_read() -> None:
+    bench = FollowedBench(3)
+    bench.done(1)
+    await turn()
+    bench.done(2, 3)
+    await turn()
+
+    assert bench.channel.acks == []
+
+
+async def test_what_waits_for_more_of_its_read_is_told_when_that_is_handed_on() -> None:
+    bench = FollowedBench(3)
+    bench.done(1)
+    await turn()
+    bench.done(2, 3)
+    bench.answers.all_handed_on()
+
     await bench.channel.told(1)
 
     assert bench.channel.acks == [(3, True)]
 
 
-async def test_what_is_given_back_does_not_wait_for_more_of_its_read() -> None:
-    bench = Bench(3)
-    bench.acknowledger.more_follow = True
+async def test_what_is_finished_behind_the_read_is_told_by_itself() -> None:
+    bench = FollowedBench(3)
+    bench.done(1)
+    bench.answers.all_handed_on()
+    bench.done(2, 3)
+    bench.answers.all_handed_on()
 
-    bench.give_back(2)
+    await bench.channel.told(2)
+
+    assert bench.channel.acks == [(1, False), (3, True)]
+
+
+async def test_what_fills_half_of_the_prefetch_does_not_wait_for_more_of_its_read() -> None:
+    bench = FollowedBench(3, prefetch=8)
+    bench.done(1)
+    await turn()
+    bench.deliveries[4] = bench.came(4)
+    bench.done(2)
+
+    await bench.channel.told(1)
+
+    assert bench.channel.acks == [(2, True)]
+
+
+async def test_what_was_told_before_the_read_was_handed_on_is_not_told_again() -> None:
+    bench = FollowedBench(4, prefetch=8)
+    bench.done(1, 2)
+    await bench.channel.told(1)
+    bench.answers.all_handed_on()
     await turn()
 
-    assert bench.channel.nacks == [2]
+    assert bench.channel.acks == [(2, True)]
+
+
+async def test_what_is_given_back_does_not_wait_for_more_of_its_read() -> None:
+    bench = FollowedBench(3)
+    bench.done(1)
+    await turn()
+    bench.give_back(2)
+
+    await bench.channel.told(2)
+
+    assert bench.channel.frames == [('nack', 2), ('ack', 1)]
+
+
+async def test_a_channel_that_is_gone_when_the_read_is_handed_on_is_told_nothing() -> None:
+    bench = FollowedBench(3)
+    bench.done(1)
+    bench.acknowledger.close()
+    bench.answers.all_handed_on()
+    await turn()
+
+    assert bench.channel.frames == []
 
 
 async def test_stragglers_are_told_while_more_of_the_read_follows() -> None:
     # Given one that is finished behind another one that is not
-    bench = Bench(3)
+    bench = FollowedBench(3)
     bench.done(2)
+    bench.answers.all_handed_on()
     await turn()
 
     # When more of a read follows for as long as a straggler waits
-    bench.acknowledger.more_follow = True
     bench.done(3)
     await bench.channel.told(2)
 

@@ -57,8 +57,10 @@ class Reading:
 class Ear:
     """A cutter with our consumers on it, and what came of the bytes it was fed."""
 
-    def __init__(self, channels: Iterable[int] = TAPPED, *, body_limit: int = BODY_LIMIT) -> None:
-        self.cutter = FrameCutter(body_limit)
+    def __init__(
+        self, channels: Iterable[int] = TAPPED, *, body_limit: int = BODY_LIMIT, at_once: int = frames.AT_ONCE
+    ) -> None:
+        self.cutter = FrameCutter(body_limit, at_once)
         self.cuts: dict[int, list[Cut]] = {channel: [] for channel in channels}
         self.calls: list[tuple[int, int]] = []
         """Channel and number of the deliveries of every call of a sink."""
@@ -67,10 +69,16 @@ class Ear:
             self.cutter.tap(channel, OURS, self._sink(channel))
 
     def hear(self, data: bytes, lengths: Iterable[int] = ()) -> Ear:
-        """Feed the bytes in pieces of these lengths, and what is left in one."""
+        """Feed the bytes in pieces of these lengths, and what is left in one; let each be cut to its end."""
         for piece in pieces(data, lengths):
             self.passed += self.cutter.feed(piece)
+            self.go_on()
         return self
+
+    def go_on(self) -> None:
+        """Let what was fed be cut to its end."""
+        while self.cutter.is_more:
+            self.passed += self.cutter.feed(b'')
 
     def _sink(self, channel: int) -> Callable[[list[Cut]], None]:
         def sink(cuts: list[Cut]) -> None:
@@ -241,9 +249,9 @@ lengths = st.lists(st.integers(0, 60), max_size=30) | st.just([1] * 5_000)
 """Where the bytes are cut; the second one feeds them byte for byte."""
 
 
-def hear(data: bytes, cut: Iterable[int]) -> Ear:
+def hear(data: bytes, cut: Iterable[int], *, at_once: int = frames.AT_ONCE) -> Ear:
     with mock.patch.object(frames, 'KEPT_OF_OVERSIZE', KEPT_OF_OVERSIZE):
-        return Ear().hear(data, cut)
+        return Ear(at_once=at_once).hear(data, cut)
 
 
 def deliver(
@@ -294,6 +302,27 @@ def test_what_is_not_ours_passes_whole_and_in_its_order(stream: Frames, cut: lis
     data = marshal(stream)
 
     assert [raw for _, _, raw in unmarshal(hear(data, cut).passed)] == read(data).passed
+
+
+@given(stream=streams(), cut=lengths, at_once=st.integers(1, 3))
+def test_however_few_are_cut_out_at_once_it_is_all_of_them(stream: Frames, cut: list[int], at_once: int) -> None:
+    data = marshal(stream)
+    few, all_of_them = hear(data, cut, at_once=at_once), hear(data, cut)
+
+    assert (few.cuts, few.passed) == (all_of_them.cuts, all_of_them.passed)
+
+
+@given(stream=streams(), cut=lengths, at_once=st.integers(1, 3))
+def test_what_is_read_before_the_last_read_is_cut_to_its_end_comes_behind_it(
+    stream: Frames, cut: list[int], at_once: int
+) -> None:
+    data, ear = marshal(stream), Ear(at_once=at_once)
+    with mock.patch.object(frames, 'KEPT_OF_OVERSIZE', KEPT_OF_OVERSIZE):
+        for piece in pieces(data, cut):
+            ear.passed += ear.cutter.feed(piece)
+        ear.go_on()
+
+    assert (ear.cuts, ear.passed) == (read(data).cuts, b''.join(read(data).passed))
 
 
 @given(stream=streams(), cut=lengths)
@@ -404,6 +433,39 @@ def test_the_deliveries_of_one_read_come_in_one_list() -> None:
     ear.hear(on(1, deliver(1)) + on(2, deliver(1)) + on(1, deliver(2)))
 
     assert ear.calls == [(1, 2), (2, 1)]
+
+
+def test_no_more_than_a_few_are_cut_out_at_once() -> None:
+    ear = Ear(at_once=3)
+
+    ear.cutter.feed(on(1, deliver(1)) + on(2, deliver(1)) + on(1, [*deliver(2), *deliver(3)]))
+
+    assert (ear.calls, ear.cutter.is_more) == ([(1, 2), (2, 1)], True)
+
+
+def test_where_the_last_delivery_ends_what_was_read_there_is_no_more() -> None:
+    ear = Ear(at_once=2)
+
+    ear.cutter.feed(on(1, [*deliver(1), *deliver(2)]))
+
+    assert not ear.cutter.is_more
+
+
+def test_a_frame_that_has_not_come_whole_is_not_waited_for_by_more_steps() -> None:
+    ear = Ear(at_once=1)
+
+    ear.hear(on(1, [*deliver(1), *deliver(2)])[:-1])
+
+    assert (ear.calls, ear.cutter.is_more) == ([(1, 1)], False)
+
+
+def test_what_lies_behind_those_that_are_cut_out_passes_with_the_next_step() -> None:
+    ear = Ear(at_once=1)
+    closed = on(1, [Channel.Close(406, 'x', 50, 10)])
+
+    passed = ear.cutter.feed(on(1, deliver(1)) + closed)
+
+    assert (passed, ear.cutter.feed(b'')) == (b'', closed)
 
 
 def test_a_delivery_comes_when_its_last_byte_has() -> None:

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 # SPDX-FileCopyrightText: The wazo-busd Authors
-"""The intake: everything that is read is handed on, in its order, a few deliveries at a time, until it is closed."""
+"""The intake: what a channel brings is handed on, in its order, and a mistake with one keeps no other back."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.unit.rig import turn
 from wazo_busd.amqp import intake as module
@@ -22,7 +19,6 @@ from wazo_busd.amqp.intake import Intake
 from wazo_busd.delivery import Delivery
 from wazo_busd.outcome import Outcome
 
-AT_ONCE = 32
 PREFETCH = 1000
 
 
@@ -32,7 +28,10 @@ class Answers:
     def __init__(self) -> None:
         self.acks: list[tuple[int, bool]] = []
 
-    is_gathering = False
+    is_gathering = is_more = False
+
+    def behind(self, callback: Callable[[], None]) -> None:
+        raise AssertionError('nothing more is about to be handed on')
 
     def ack(self, tag: int, *, multiple: bool) -> None:
         self.acks.append((tag, multiple))
@@ -54,12 +53,12 @@ class Bench:
         accept: what is done with a delivery that is handed on; it is only noted if `None`.
     """
 
-    def __init__(self, accept: Callable[[Delivery], None] | None = None, *, prefetch: int = PREFETCH) -> None:
+    def __init__(self, accept: Callable[[Delivery], None] | None = None) -> None:
         self.tags: list[int] = []
         self.answers = Answers()
         self._accept = accept
         self._next_tag = 1
-        self.acknowledger = ChannelAcknowledger(self.answers, prefetch, cast('Copies', None))
+        self.acknowledger = ChannelAcknowledger(self.answers, PREFETCH, cast('Copies', None))
         self.intake = Intake(
             self._accepted,
             self.acknowledger,
@@ -75,116 +74,36 @@ class Bench:
         self._next_tag += count
         self.intake.take([Cut(tag, False, b'wazo-headers', b'ami.Hangup', b'\0\0', 2, b'{}') for tag in tags])
 
-    async def quiet(self) -> None:
-        """Wait until nothing is left to be handed on."""
-        while len(self.tags) + 1 < self._next_tag:
-            await asyncio.sleep(0)
-
     def _accepted(self, delivery: Delivery) -> None:
         self.tags.append(delivery.tag)
         if self._accept is not None:
             self._accept(delivery)
 
 
-@given(st.lists(st.tuples(st.integers(1, 200), st.integers(0, 3)), min_size=1, max_size=6))
-def test_everything_is_handed_on_once_and_in_its_order_however_it_is_read(reads: list[tuple[int, int]]) -> None:
-    async def handed_on() -> list[int]:
-        bench = Bench()
-        for count, turns in reads:
-            bench.read(count)
-            for _ in range(turns):
-                await asyncio.sleep(0)
-        await bench.quiet()
-        return bench.tags
-
-    assert asyncio.run(handed_on()) == list(range(1, sum(count for count, _ in reads) + 1))
-
-
-async def test_no_more_than_a_few_are_handed_on_in_one_turn_of_the_loop() -> None:
+async def test_what_is_read_is_handed_on_once_and_in_its_order() -> None:
     bench = Bench()
 
-    bench.read(3 * AT_ONCE)
+    bench.read(3)
+    bench.read(2)
 
-    assert bench.tags == list(range(1, AT_ONCE + 1))
-
-
-async def test_what_waits_to_be_handed_on_is_here() -> None:
-    bench = Bench()
-
-    bench.read(3 * AT_ONCE)
-
-    assert bench.intake.here == 3 * AT_ONCE
+    assert bench.tags == [1, 2, 3, 4, 5]
 
 
-async def test_one_that_is_closed_hands_on_no_more() -> None:
-    bench = Bench()
-    bench.read(3 * AT_ONCE)
+async def test_what_is_not_finished_is_here() -> None:
+    bench = Bench(lambda delivery: delivery.settle(Outcome.DONE) if delivery.tag == 2 else None)
 
-    bench.intake.close()
-    await turn()
+    bench.read(3)
 
-    assert bench.tags == list(range(1, AT_ONCE + 1))
+    assert bench.intake.here == 2
 
 
 async def test_what_one_read_has_brought_is_acknowledged_together() -> None:
     bench = Bench(lambda delivery: delivery.settle(Outcome.DONE))
 
-    bench.read(3 * AT_ONCE)
-    await bench.quiet()
+    bench.read(100)
     await turn()
 
-    assert bench.answers.acks == [(3 * AT_ONCE, True)]
-
-
-async def test_what_is_closed_is_acknowledged_as_far_as_it_is_done() -> None:
-    bench = Bench(lambda delivery: delivery.settle(Outcome.DONE))
-    bench.read(3 * AT_ONCE)
-
-    bench.intake.close()
-    await turn()
-
-    assert bench.answers.acks == [(AT_ONCE, True)]
-
-
-async def test_the_broker_does_not_wait_for_the_rest_when_half_the_prefetch_is_here() -> None:
-    # Given an intake whose first deliveries are half of what may be here
-    bench = Bench(lambda delivery: delivery.settle(Outcome.DONE), prefetch=2 * AT_ONCE)
-    bench.read(2 * AT_ONCE)
-
-    # When the loop has turned once, and the rest has been handed on, but not acknowledged yet
-    await turn()
-
-    # Then what was handed on before is acknowledged
-    assert bench.answers.acks[0] == (AT_ONCE, True)
-
-
-async def test_one_that_is_hurried_hands_on_the_rest_in_one_turn() -> None:
-    bench = Bench()
-    bench.read(5 * AT_ONCE)
-
-    bench.intake.hurry()
-    await asyncio.sleep(0)
-
-    assert bench.tags == list(range(1, 5 * AT_ONCE + 1))
-
-
-async def test_one_that_is_hurried_with_nothing_waiting_takes_its_time_with_the_next_read() -> None:
-    bench = Bench()
-    bench.read(AT_ONCE)
-
-    bench.intake.hurry()
-    bench.read(3 * AT_ONCE)
-
-    assert bench.tags == list(range(1, 2 * AT_ONCE + 1))
-
-
-async def test_all_that_waits_can_be_handed_on_at_once() -> None:
-    bench = Bench()
-    bench.read(5 * AT_ONCE)
-
-    bench.intake.hand_on_all()
-
-    assert bench.tags == list(range(1, 5 * AT_ONCE + 1))
+    assert bench.answers.acks == [(100, True)]
 
 
 @pytest.fixture
@@ -204,10 +123,9 @@ def mistaken(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_what_nothing_can_be_made_of_keeps_back_nothing_behind_it() -> None:
     bench = Bench()
 
-    bench.read(3 * AT_ONCE)
-    await turn()
+    bench.read(100)
 
-    assert bench.tags == [tag for tag in range(1, 3 * AT_ONCE + 1) if tag != 40]
+    assert bench.tags == [tag for tag in range(1, 101) if tag != 40]
 
 
 @pytest.mark.usefixtures('mistaken')
@@ -215,7 +133,7 @@ async def test_what_nothing_can_be_made_of_keeps_back_nothing_behind_it() -> Non
 async def test_what_nothing_can_be_made_of_is_not_acknowledged_with_those_behind_it() -> None:
     bench = Bench(lambda delivery: delivery.settle(Outcome.DONE))
 
-    bench.read(3 * AT_ONCE)
+    bench.read(100)
     await turn()
 
     assert (next(each.tag for each in bench.acknowledger.unsettled()), bench.answers.acks) == (40, [(39, True)])

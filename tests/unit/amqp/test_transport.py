@@ -29,7 +29,7 @@ from yarl import URL
 from tests.unit.amqp.broker import PATIENCE_SECONDS, delivery, listening
 from tests.unit.rig import turn
 from wazo_busd.amqp.connection import connect
-from wazo_busd.amqp.frames import Cut, FrameCutter
+from wazo_busd.amqp.frames import AT_ONCE, Cut, FrameCutter
 from wazo_busd.amqp.transport import Connection, Transport, _Protocol
 
 HEARTBEAT = Heartbeat().marshal()
@@ -167,17 +167,25 @@ async def test_a_heartbeat_does_not_come_into_the_middle_of_a_frame(clock: Clock
 
 
 class Resting(asyncio.Transport):
-    """A transport that notes how often reading was to rest."""
+    """A transport that notes how often reading was to rest, and whether it does."""
 
     def __init__(self) -> None:
         super().__init__()
         self.rests = 0
+        self.is_resting = False
+        self.is_closed = False
 
     def pause_reading(self) -> None:
+        assert not self.is_closed
         self.rests += 1
+        self.is_resting = True
+
+    def resume_reading(self) -> None:
+        assert not self.is_closed
+        self.is_resting = False
 
     def is_closing(self) -> bool:
-        return False
+        return self.is_closed
 
 
 @pytest.fixture
@@ -212,6 +220,137 @@ async def test_nothing_gathers_behind_what_the_broker_waits_for(clock: Clock) ->
         library.hears(DELIVERY * 15, after=0.005)
 
     assert transport.rests == 0
+
+
+def flooded(clock: Clock) -> tuple[Library, Resting]:
+    """A protocol that has read more than is cut out in three steps, with something for the library behind it."""
+    library, transport = Library(clock), Resting()
+    library.protocol.connection_made(transport)
+    library.hears(DELIVERY * (3 * AT_ONCE + 1) + ACK)
+    return library, transport
+
+
+async def test_a_large_read_comes_a_few_deliveries_in_each_turn_of_the_loop(clock: Clock) -> None:
+    library, _ = flooded(clock)
+    came = [len(library.cuts)]
+    for _ in range(4):
+        await asyncio.sleep(0)
+        came.append(len(library.cuts))
+
+    assert came == [AT_ONCE, 2 * AT_ONCE, 3 * AT_ONCE, 3 * AT_ONCE + 1, 3 * AT_ONCE + 1]
+
+
+async def test_what_lies_behind_the_deliveries_of_a_large_read_comes_behind_them(
+    clock: Clock,
+) -> None:
+    library, _ = flooded(clock)
+    await turn()
+
+    assert await library.read() == HEARTBEAT + ACK
+
+
+async def test_nothing_is_read_until_a_large_read_is_handed_on(clock: Clock) -> None:
+    _, transport = flooded(clock)
+    was_resting = transport.is_resting
+    await turn()
+
+    assert (was_resting, transport.is_resting) == (True, False)
+
+
+async def test_what_a_transport_that_is_closing_has_read_is_handed_on(clock: Clock) -> None:
+    library, transport = flooded(clock)
+    transport.is_closed = True
+
+    await turn()
+
+    assert (len(library.cuts), transport.is_resting) == (3 * AT_ONCE + 1, True)
+
+
+async def test_a_transport_that_was_closed_while_it_was_read_from_is_left_alone(clock: Clock) -> None:
+    library, transport = Library(clock), Resting()
+    library.protocol.connection_made(transport)
+    transport.is_closed = True
+
+    library.hears(DELIVERY * (AT_ONCE + 1))
+
+    assert transport.rests == 0
+
+
+async def test_reading_rests_on_behind_a_large_read_where_deliveries_gather(
+    gathering: tuple[Library, Resting], clock: Clock
+) -> None:
+    # Given deliveries that come so fast that they gather
+    library, transport = gathering
+    for _ in range(20):
+        library.hears(DELIVERY * 15, after=0.005)
+    assert library.protocol.gathering is not None
+    assert library.protocol.gathering.is_on
+
+    # When a large read comes all the same, as it can over TLS
+    library.hears(DELIVERY * 2 * AT_ONCE)
+    await turn()
+
+    # Then it is the gathering that reads on
+    assert transport.is_resting
+
+
+@pytest.mark.parametrize('end', ['eof', 'lost'])
+async def test_all_that_was_read_is_handed_on_when_the_connection_ends(clock: Clock, end: str) -> None:
+    library, _ = flooded(clock)
+
+    if end == 'eof':
+        library.protocol.eof_received()
+    else:
+        library.protocol.connection_lost(None)
+
+    assert (len(library.cuts), await library.reader.read()) == (3 * AT_ONCE + 1, HEARTBEAT + ACK)
+
+
+async def test_nothing_comes_twice_when_the_connection_ends(clock: Clock) -> None:
+    library, _ = flooded(clock)
+    library.protocol.connection_lost(None)
+
+    await turn()
+
+    assert len(library.cuts) == 3 * AT_ONCE + 1
+
+
+async def test_what_is_to_come_behind_a_read_comes_when_all_of_it_is_handed_on(clock: Clock) -> None:
+    library, _ = flooded(clock)
+    found: list[int] = []
+    library.protocol.behind(lambda: found.append(len(library.cuts)))
+
+    await turn()
+
+    assert found == [3 * AT_ONCE + 1]
+
+
+async def test_what_is_to_come_behind_a_read_comes_behind_those_that_its_last_delivery_woke(clock: Clock) -> None:
+    # Given a read whose last delivery wakes somebody
+    library, order = Library(clock), list[str]()
+    library.protocol.connection_made(Resting())
+
+    def wake(_: list[Cut]) -> None:
+        asyncio.get_running_loop().call_soon(order.append, 'woken')
+
+    library.cutter.tap(1, 'wazo-busd', wake)
+    library.hears(DELIVERY * (AT_ONCE + 1))
+    library.protocol.behind(lambda: order.append('behind'))
+
+    await turn()
+
+    assert order == ['woken', 'woken', 'behind']
+
+
+async def test_what_is_to_come_behind_a_read_waits_no_longer_than_a_moment(clock: Clock) -> None:
+    library, _ = flooded(clock)
+    found: list[int] = []
+    library.protocol.behind(lambda: found.append(len(library.cuts)))
+    clock.now += 0.021
+
+    await turn()
+
+    assert found == [2 * AT_ONCE]
 
 
 async def test_a_greeting_that_comes_in_pieces_is_not_interrupted(clock: Clock) -> None:
