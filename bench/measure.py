@@ -19,6 +19,7 @@ from bench.daemon import FAIL_ATTEMPTS, Daemon
 from bench.errors import BenchError
 from bench.figures import Delays, Figures, Idle
 from bench.plan import FEW_WARM_SHARE, WARM_SHARE
+from bench.processors import apart
 from bench.publisher import LINES, Order
 from bench.recorder import Tally
 from bench.usage import cpu_seconds, memory_mib
@@ -52,7 +53,7 @@ class Measure:
         lines: int = LINES,
         warm_share: float = WARM_SHARE,
     ) -> Figures:
-        """Fill the consumer's queues, then start it and see what it costs.
+        """Fill the consumer's queues, then start it, on a processor of its own, and see what it costs.
 
         Args:
             consumer: which.
@@ -69,7 +70,8 @@ class Measure:
         self._broker.fill(consumer.place, consumer.queues, workload(name), events + backlog, lines)
         target = events * len(consumer.queues)
         with self._process(consumer, target, warm_share=warm_share) as process:
-            tally, _ = process.wait(_PATIENCE_SECONDS)
+            with apart(process.pid, self._broker.pid):
+                tally, _ = process.wait(_PATIENCE_SECONDS)
             memory = memory_mib(process.pid)
             process.stop()
         self._end(consumer, may_be_left=backlog > 0)
