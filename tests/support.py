@@ -55,13 +55,15 @@ async def eventually_async(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.05)
 
 
-def eventually_sync(condition: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS) -> None:
+def eventually_sync(
+    condition: Callable[[], bool], patience_seconds: float = PATIENCE_SECONDS, *, every_seconds: float = 0.01
+) -> None:
     """Wait, without a loop, until `condition` holds."""
     deadline = time.monotonic() + patience_seconds
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError
-        time.sleep(0.01)
+        time.sleep(every_seconds)
 
 
 def reason_for(handler: str, error: str = 'ValueError') -> Reason:

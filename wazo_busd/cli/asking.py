@@ -11,7 +11,9 @@ import json
 import shlex
 import socket
 import sys
+import time
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,10 @@ EXIT_AWAY = 3
 """The exit code where the daemon does not run, or cannot be reached."""
 
 _PATIENCE_SECONDS = 10.0
+_AGAIN_SECONDS = 1.0
+_MOST_TIMES = 10
+"""So often, and in such intervals, it is asked where it is asked more than it answers in a second, by others too."""
+
 _LOG = 'journalctl -u wazo-busd -n 50'
 
 
@@ -121,7 +127,13 @@ def answer(
     if path is None:
         cure = 'take http: {socket: off} out, and restart the daemon'
         raise Unanswered('the daemon cannot be asked: http.socket is off', cure, runs=None)
-    status, said = _exchange(path, config, method, page, body, patience_seconds)
+    for _ in range(_MOST_TIMES):
+        status, said = _exchange(path, config, method, page, body, patience_seconds)
+        if status != HTTPStatus.TOO_MANY_REQUESTS:
+            break
+        time.sleep(_AGAIN_SECONDS)
+    else:
+        raise Unanswered(f'the daemon at {path} is asked too often, by others too', f'ss -xp | grep {path}', runs=True)
     if page == '/metrics':
         return Answer(status, said.decode('utf-8', 'replace'))
     try:

@@ -23,6 +23,7 @@ from wazo_busd.cli import asking, main
 from wazo_busd.cli.status import lines
 from wazo_busd.config import load, schema
 from wazo_busd.errors import BusError, Problem
+from wazo_busd.http import server
 from wazo_busd.outcome import Outcome
 from wazo_busd.settlement import BOUNDS_SECONDS, Counts
 from wazo_busd.status import HandlerStatus, State
@@ -432,6 +433,29 @@ def test_one_that_hangs_is_told(shell: Shell, path: Path, monkeypatch: pytest.Mo
         code, _, error = run(shell, 'status')
 
     assert (code, re.search('does not answer within 10 s', error) is not None) == (3, True)
+
+
+def test_one_that_is_asked_too_often_is_asked_again_in_a_moment(
+    shell: Shell, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, '_MOST_AT_ONCE', 1)
+    monkeypatch.setattr(asking, '_AGAIN_SECONDS', 0.01)
+    with listening(FakeDaemon(), path):
+        codes = [run(shell, 'status')[0] for _ in range(3)]
+
+    assert codes == [0, 0, 0]
+
+
+def test_one_that_others_ask_too_often_is_told_with_how_to_find_them(
+    shell: Shell, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, '_MOST_AT_ONCE', 0)
+    monkeypatch.setattr(asking, '_AGAIN_SECONDS', 0.0)
+    with listening(FakeDaemon(), path):
+        found = run(shell, 'status')
+
+    text = f'the daemon at {path} is asked too often, by others too. next: ss -xp | grep {path}'
+    assert found == (3, '', f'error: {text}\n')
 
 
 def test_a_word_that_is_far_from_all_handlers_is_told_where_they_are_listed(shell: Shell, daemon: FakeDaemon) -> None:
