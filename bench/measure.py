@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -52,8 +52,9 @@ class Measure:
         backlog: int = 0,
         lines: int = LINES,
         warm_share: float = WARM_SHARE,
+        alone: bool = False,
     ) -> Figures:
-        """Fill the consumer's queues, then start it, on a processor of its own, and see what it costs.
+        """Fill the consumer's queues, then start it and see what it costs.
 
         Args:
             consumer: which.
@@ -62,6 +63,7 @@ class Measure:
             backlog: how many more lie in its queues, and stay there for the next time.
             lines: how many calls the events belong to.
             warm_share: which share of them only warms it up.
+            alone: whether it has a processor of its own.
 
         Raises:
             BenchError: it does not handle them all.
@@ -70,7 +72,7 @@ class Measure:
         self._broker.fill(consumer.place, consumer.queues, workload(name), events + backlog, lines)
         target = events * len(consumer.queues)
         with self._process(consumer, target, warm_share=warm_share) as process:
-            with apart(process.pid, self._broker.pid):
+            with apart(process.pid, self._broker.pid) if alone else nullcontext():
                 tally, _ = process.wait(_PATIENCE_SECONDS)
             memory = memory_mib(process.pid)
             process.stop()

@@ -95,8 +95,8 @@ def _head(machine: Machine, plan: Plan) -> Iterator[str]:
         percent=100 * WARM_SHARE,
         few_percent=100 * FEW_WARM_SHARE,
     )
-    yield '- **Processors:** at full speed a consumer has one of its own, and the broker the others;'
-    yield '  at a pace they share all.'
+    yield '- **Processors:** consumer and broker share them, but for the growth with handlers, lanes and backlog: there'
+    yield '  the daemon has one of its own. Else a broker that is busier would be seen in it, by pushing it about.'
     yield f'- **Noise:** {_noise(plan)}'
     yield ''
 

@@ -142,7 +142,7 @@ class Suite:
 
         def run(count: int) -> Figures:
             ours = self._lineup.daemon(daemon.many(f'wazo-busd, {count} handlers', count))
-            return self._measure.full_speed(ours, 'ami', max(100, self._plan.events // count))
+            return self._measure.full_speed(ours, 'ami', max(100, self._plan.events // count), alone=True)
 
         self._grow(self.results.handlers, self._plan.handlers, 'handlers', run)
 
@@ -154,7 +154,7 @@ class Suite:
 
         def run(lines: int) -> Figures:
             events = max(lines, self._plan.events)
-            return self._measure.full_speed(ours, 'ami', events, lines=lines, warm_share=0.0)
+            return self._measure.full_speed(ours, 'ami', events, lines=lines, warm_share=0.0, alone=True)
 
         self._grow(self.results.lanes, self._plan.lines, 'calls', run)
 
@@ -165,7 +165,9 @@ class Suite:
 
         def run(backlog: int) -> Figures:
             self._say(f'a backlog of {backlog:,} events …')
-            return self._measure.full_speed(ours if backlog else bare, 'calls', self._plan.events, backlog=backlog)
+            return self._measure.full_speed(
+                ours if backlog else bare, 'calls', self._plan.events, backlog=backlog, alone=True
+            )
 
         self._grow(self.results.backlog, self._plan.backlogs, 'events behind', run)
         self._measure.clear(ours)
