@@ -95,8 +95,9 @@ def _head(machine: Machine, plan: Plan) -> Iterator[str]:
         percent=100 * WARM_SHARE,
         few_percent=100 * FEW_WARM_SHARE,
     )
-    yield '- **Processors:** consumer and broker share them, but for the growth with handlers, lanes and backlog: there'
-    yield '  the daemon has one of its own. Else a broker that is busier would be seen in it, by pushing it about.'
+    yield '- **Processors:** all share them, but for the growth with handlers, lanes and backlog: there the daemon has'
+    yield '  one of its own, if there are several, and the broker the others. Else one that is busier would be seen in the'
+    yield '  daemon, by pushing it about. What the broker costs there, and the runs/s, are not those of other tables.'
     yield f'- **Noise:** {_noise(plan)}'
     yield ''
 
@@ -104,7 +105,10 @@ def _head(machine: Machine, plan: Plan) -> Iterator[str]:
 def _noise(plan: Plan) -> str:
     if plan.rounds == 1:
         return 'one round only, which says nothing about it.'
-    amounts = f'{plan.rounds} rounds, {plan.classic_rounds} on the classic queue'
+    amounts = (
+        f'{plan.rounds} rounds, {plan.classic_rounds} on the classic queue, {plan.pace_rounds} at the rates\n'
+        f'  with a goal and {plan.growth_rounds} for the most of what grows'
+    )
     return f'{amounts}, in which the consumers take turns. {_NOISE}'
 
 

@@ -91,6 +91,7 @@ class Consumer:
         self._task: asyncio.Task[None] | None = None
         self._acknowledger: ChannelAcknowledger | None = None
         self._intake: Intake | None = None
+        self._transport: Transport | None = None
         self._was_full = False
         """Whether it has had as much as it may since it was last looked whether it is behind."""
         self._wanted = True
@@ -120,6 +121,8 @@ class Consumer:
         self._reason = reason
         if count != self._limit:
             self._limit = count
+            if self._transport is not None:
+                self._transport.hurry()
             self._told.set()
         elif self.status.state in (ConsumerState.CONSUMING, ConsumerState.PAUSED):
             self._become(self.status.state, reason)
@@ -238,7 +241,7 @@ class Consumer:
         )
         deliver = partial(self._deliver, intake, link.transport)
         ended = [asyncio.ensure_future(channel.closing), asyncio.create_task(cancelled.wait())]
-        self._acknowledger, self._intake = acknowledger, intake
+        self._acknowledger, self._intake, self._transport = acknowledger, intake, link.transport
         try:
             tap = partial(link.transport.cutter.tap, channel.number, sink=deliver)
             ordinary = fallback.callback(link.transport.cutter, channel.number)
@@ -255,7 +258,7 @@ class Consumer:
             ended[1].cancel()
             intake.close()
             acknowledger.close()
-            self._acknowledger = self._intake = None
+            self._acknowledger = self._intake = self._transport = None
             if self._lost is not None:
                 # Before the next channel brings the same events again.
                 self._lost(acknowledger)

@@ -63,7 +63,7 @@ class Cut(NamedTuple):
 
 
 Sink = Callable[[list[Cut]], None]
-"""Takes the deliveries of one read, in their order."""
+"""Takes the deliveries of one step, in their order."""
 
 
 class _Tapped:

@@ -48,7 +48,7 @@ class Intake:
         self.is_closed = False
 
     def take(self, cuts: list[Cut]) -> None:
-        """Hand on what a read has brought. It must not be closed."""
+        """Hand on what has come, in its order. It must not be closed."""
         now, acknowledger, returns = time.time(), self._acknowledger, self._returns
         for cut in cuts:
             number: object = None

@@ -12,10 +12,9 @@ import asyncio
 import math
 import os
 import ssl
-import threading
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import aio_pika
 import aio_pika.abc
@@ -24,13 +23,7 @@ from aiormq.exceptions import AMQPConnectionError
 from yarl import URL
 
 from wazo_busd.amqp.frames import FrameCutter
-from wazo_busd.amqp.gathering import Gathering
-
-_HEARTBEAT_FRAME = b'\x08\x00\x00\x00\x00\x00\x00\xce'
-_HEARTBEAT_EVERY_SECONDS = 1.0
-_BEHIND_SECONDS = 0.02
-"""For how long acknowledgements gather while a read is handed on: no long time, for what was not told when the process
-is killed comes again."""
+from wazo_busd.amqp.protocol import HEARTBEAT_FRAME, TapProtocol
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -68,7 +61,7 @@ class Transport:
         self._socket: asyncio.Transport | None = None
         self._underlay: asyncio.Transport | None = None
         """What is written to: the socket, or what encrypts for it."""
-        self._protocol: _Protocol | None = None
+        self._protocol: TapProtocol | None = None
         self._told_at = 0.0
 
     @property
@@ -78,7 +71,7 @@ class Transport:
 
     @property
     def heard_at(self) -> float:
-        """When the broker last sent anything, on the monotonic clock; 0 before it did."""
+        """When the broker last sent anything, or that was gone on with; on the monotonic clock, 0 before it did."""
         return self._protocol.heard_at if self._protocol else self._told_at
 
     def answered(self) -> None:
@@ -93,7 +86,7 @@ class Transport:
         """
         loop = self._loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
-        protocol = _Protocol(reader, self.cutter, self._max_latency_seconds)
+        protocol = TapProtocol(reader, self.cutter, self._max_latency_seconds)
         if url.host is None or url.port is None:
             raise AMQPConnectionError('an address has a host and a port')
         try:
@@ -132,6 +125,11 @@ class Transport:
         if self._protocol is not None:
             self._protocol.behind(callback)
 
+    def hurry(self) -> None:
+        """Hand on all that was read in the next turn of the loop: whoever gives it back must do so in its order."""
+        if self._protocol is not None:
+            self._protocol.hurry()
+
     def read_on(self) -> None:
         """Let nothing gather behind the deliveries that are handed on now."""
         if self._protocol is not None and self._protocol.gathering is not None:
@@ -168,13 +166,13 @@ class Transport:
             if protocol.is_lost or transport.get_write_buffer_size():
                 return
             try:
-                sent = os.write(transport.get_extra_info('socket').fileno(), _HEARTBEAT_FRAME)
+                sent = os.write(transport.get_extra_info('socket').fileno(), HEARTBEAT_FRAME)
             except OSError as error:
                 # The broker reads nothing, or is gone, which the loop will find out.
                 log.debug('beat_failed', error=repr(error))
                 return
             self._beaten_at = now
-        if sent < len(_HEARTBEAT_FRAME):
+        if sent < len(HEARTBEAT_FRAME):
             # Half a frame spoils the connection for whatever comes next. The system takes so few bytes as a whole
             # unless the very last of its memory for this connection is used up.
             self._loop.call_soon_threadsafe(self.abort)
@@ -185,129 +183,13 @@ class Transport:
             self._socket.abort()
 
 
-class _Protocol(asyncio.StreamReaderProtocol):
-    """Feeds the reader with what the cutter leaves."""
-
-    def __init__(self, reader: asyncio.StreamReader, cutter: FrameCutter, max_latency_seconds: float) -> None:
-        super().__init__(reader)
-        self._cutter = cutter
-        self._max_latency_seconds = max_latency_seconds
-        self.gathering: Gathering | None = None
-        self._reading: asyncio.ReadTransport
-        self._call_soon = asyncio.get_running_loop().call_soon
-        self._going_on: asyncio.Handle | None = None
-        """The next step, while what was read is cut in several."""
-        self._behind: list[Callable[[], None]] = []
-        """What is to be called when the present read is handed on."""
-        self._behind_since = 0.0
-        self._came = 0
-        """How many deliveries the present read has brought."""
-        self._library_fed_at = 0.0
-        self.heard_at = 0.0
-        self.is_lost = False
-        self.writing = threading.Lock()
-        """Held by whoever sends something, so that it goes out as a whole."""
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        # After this the socket is closed, and its number may be that of another one.
-        with self.writing:
-            self.is_lost = True
-        self._finish()
-        if self.gathering is not None:
-            self.gathering.close()
-        super().connection_lost(exc)
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        # Those of uvloop are no subclasses of asyncio's.
-        self._reading = cast('asyncio.ReadTransport', transport)
-        self.gathering = Gathering(
-            self._max_latency_seconds,
-            pause=self._pause,
-            resume=self._resume,
-            call_later=asyncio.get_running_loop().call_later,
-        )
-
-    def data_received(self, data: bytes) -> None:
-        self._step(data)
-        if self._cutter.is_more:
-            # What is not read lies in the socket until its turn comes, and not here beside what is being handled.
-            self._pause()
-
-    def behind(self, callback: Callable[[], None]) -> None:
-        """See `Transport.behind`."""
-        if not self._behind:
-            self._behind_since = self.heard_at
-        self._behind.append(callback)
-
-    def eof_received(self) -> bool | None:
-        self._finish()
-        return super().eof_received()
-
-    def _go_on(self) -> None:
-        self._going_on = None
-        self._step(b'')
-        if not self._cutter.is_more and self.gathering is not None and not self.gathering.is_on:
-            self._resume()
-
-    def _pause(self) -> None:
-        # One of uvloop's that is closed raises an error.
-        if not self._reading.is_closing():
-            self._reading.pause_reading()
-
-    def _resume(self) -> None:
-        if not self._reading.is_closing():
-            self._reading.resume_reading()
-
-    def _finish(self) -> None:
-        """Nothing is read any more: what was read is seen to now."""
-        if self._going_on is not None:
-            self._going_on.cancel()
-        while self._cutter.is_more:
-            self._cut(b'')
-
-    def _step(self, data: bytes) -> None:
-        """Cut a few deliveries, and the next ones behind the workers, whom these call before the loop turns."""
-        self._cut(data)
-        if self._cutter.is_more:
-            self._going_on = self._going_on or self._call_soon(self._go_on)
-            if self._behind and self.heard_at - self._behind_since > _BEHIND_SECONDS:
-                self._call_behind()
-            return
-        if self._behind:
-            self._call_soon(self._call_behind)
-        if self._came and self.gathering is not None:
-            self.gathering.came(self._came, self.heard_at)
-            self._came = 0
-
-    def _call_behind(self) -> None:
-        behind, self._behind = self._behind, []
-        for callback in behind:
-            callback()
-
-    def _cut(self, data: bytes) -> None:
-        before = self._cutter.delivered
-        rest = self._cutter.feed(data)
-        now = self.heard_at = time.monotonic()
-        self._came += self._cutter.delivered - before
-        if rest:
-            self._library_fed_at = now
-            super().data_received(rest)
-        elif self._cutter.tapping and now - self._library_fed_at >= _HEARTBEAT_EVERY_SECONDS:
-            # A busy broker sends no heartbeats, and the library sees no deliveries: without this it would hold the
-            # connection for dead. The cutter leaves whole frames only, so one fits in between. Before there is a
-            # consumer nothing goes past the library, and during the handshake it takes no heartbeat.
-            self._library_fed_at = now
-            super().data_received(_HEARTBEAT_FRAME)
-
-
 class _Writer(asyncio.StreamWriter):
     """Writes for the library: whole frames, and none while a beat is sent."""
 
     def __init__(
         self,
         transport: asyncio.Transport,
-        protocol: _Protocol,
+        protocol: TapProtocol,
         reader: asyncio.StreamReader,
         loop: asyncio.AbstractEventLoop,
     ) -> None:

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.unit.amqp.clock import Clock
+
 
 @pytest.fixture
 def unused_port() -> Iterator[int]:
@@ -16,3 +18,9 @@ def unused_port() -> Iterator[int]:
     with socket.socket() as held:
         held.bind(('127.0.0.1', 0))
         yield held.getsockname()[1]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """A time that passes when the test says so."""
+    return Clock(monkeypatch)

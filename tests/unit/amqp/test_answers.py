@@ -7,17 +7,20 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable
+from typing import cast
 
 import pamqp.frame
 import pytest
 import trustme
+from aiormq.abc import AbstractChannel
 from hypothesis import given
 from hypothesis import strategies as st
 from pamqp.commands import Basic, Channel
 from yarl import URL
 
 from tests.unit.amqp.broker import PATIENCE_SECONDS
-from wazo_busd.amqp.answers import WireAnswers
+from tests.unit.rig import turn
+from wazo_busd.amqp.answers import LibraryAnswers, WireAnswers
 from wazo_busd.amqp.frames import FrameCutter
 from wazo_busd.amqp.transport import Transport
 
@@ -187,6 +190,26 @@ async def test_on_a_connection_that_never_was_nothing_is_said() -> None:
     WireAnswers(transport, 1).ack(7, multiple=True)
 
     assert not transport.is_used
+
+
+async def test_what_is_to_come_behind_what_the_library_hands_on_comes_in_this_turn_of_the_loop() -> None:
+    # It hands on one delivery at a time, so that there is never more of a read.
+    answers, found = LibraryAnswers(cast('AbstractChannel', None)), list[bool]()
+
+    answers.behind(lambda: found.append(answers.is_more))
+    await asyncio.sleep(0)
+
+    assert found == [False]
+
+
+async def test_on_a_connection_that_never_was_nothing_is_to_come_behind_a_read() -> None:
+    found: list[int] = []
+    answers = WireAnswers(Transport(body_limit=1_000, tls=None, server_name=None), 1)
+
+    answers.behind(lambda: found.append(1))
+    await turn()
+
+    assert (found, answers.is_more) == ([], False)
 
 
 def test_a_close_of_another_channel_is_nothing_to_this_one() -> None:

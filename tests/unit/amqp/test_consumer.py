@@ -738,6 +738,18 @@ async def test_when_little_of_it_is_left_as_much_is_taken_as_before(
         assert asked(bench.session) == [7, 1, 7]
 
 
+async def test_what_was_read_is_handed_on_at_once_when_less_is_to_be_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with attached(tmp_path) as bench:
+        await bench.consuming()
+        hurried: list[ConsumerState] = []
+        monkeypatch.setattr(bench.link.transport, 'hurry', lambda: hurried.append(bench.consumer.status.state))
+        bench.consumer.limit(0, 'its web server is out')
+
+        assert hurried == [ConsumerState.CONSUMING]
+
+
 async def test_a_probe_takes_one_at_a_time(tmp_path: Path) -> None:
     async with attached(tmp_path) as bench:
         await paused(bench)
