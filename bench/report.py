@@ -96,7 +96,7 @@ def _head(machine: Machine, plan: Plan) -> Iterator[str]:
         few_percent=100 * FEW_WARM_SHARE,
     )
     yield '- **Processors:** all share them, but for the growth with handlers, lanes and backlog: there the daemon has'
-    yield '  one of its own, if there are several, and the broker the others. Else one that is busier would be seen in the'
+    yield '  one of its own, if there are several, and the broker the others. Else a busier one would be seen in the'
     yield '  daemon, by pushing it about. What the broker costs there, and the runs/s, are not those of other tables.'
     yield f'- **Noise:** {_noise(plan)}'
     yield ''

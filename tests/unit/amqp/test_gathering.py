@@ -154,6 +154,27 @@ def test_many_at_a_time_gather_by_themselves() -> None:
     assert not fast().read(32, after=0.0005)
 
 
+@pytest.mark.parametrize('rate', [10_000, 40_000])
+def test_where_they_come_as_fast_as_they_are_handled_reading_does_not_rest(rate: int) -> None:
+    socket = Socket()
+    socket.pace(rate, 0.2)
+    before = socket.rests
+
+    socket.pace(rate, 0.2)
+
+    assert socket.rests == before
+
+
+def test_where_they_come_less_fast_again_reading_rests_again() -> None:
+    socket = Socket()
+    socket.pace(20_000, 0.2)
+    before = socket.rests
+
+    socket.pace(3_000, 0.2)
+
+    assert socket.rests > before
+
+
 def test_where_the_broker_waits_for_acknowledgements_reading_does_not_rest() -> None:
     socket = fast()
     socket.gathering.read_on()
