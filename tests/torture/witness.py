@@ -105,16 +105,21 @@ class Witness:
         self.silences.append((from_at, to_at))
 
     def wait_ready(self) -> None:
-        """Wait until the daemon says that it is ready.
+        """Wait until the daemon says that it is ready, and the broker has been asked since whether it is.
 
         Raises:
             AssertionError: it never does.
         """
         began = time.monotonic()
-        while not any(each.ready for each in reversed(self.sights) if each.began >= began):
+        while not self._is_ready_since(began):
             if time.monotonic() > began + _READY_SECONDS:
                 raise AssertionError(f'not ready again: {self.sights[-1] if self.sights else "nobody answers"}')
             time.sleep(0.02)
+
+    def _is_ready_since(self, began: float) -> bool:
+        said = next((each for each in self.sights if each.ready and each.began >= began), None)
+        # Who stops the daemon before that leaves nobody who knows whether it was.
+        return said is not None and any(each.consumers and each.began >= said.ended for each in reversed(self.counts))
 
     def lies(self) -> list[str]:
         """What the daemon has said that was not so, in words; of each kind a few."""
