@@ -20,9 +20,8 @@ _ENOUGH = 32
 _LEAST_EXPECTED = 2.0
 """Fewer than this are not worth waiting for."""
 
-_FASTEST = 8_000.0
-"""Where more than this come a second they gather by themselves while others are handled, and who rests only keeps the
-broker waiting, which gives out no more than the prefetch (measured: at full speed half of what could be handled)."""
+_SHORTEST_SECONDS = 0.0006
+"""A rest that is shorter is none: the loop counts in milliseconds."""
 
 _MEMORY_SECONDS = 0.04
 """What came so long ago counts a third in the rate. Deliveries come unevenly, several at a time and then none for some
@@ -73,9 +72,14 @@ class Gathering:
         is_awaited, self._is_awaited = self._is_awaited, False
         if is_awaited or count >= _ENOUGH or self._timer is not None:
             return
-        if self._rate * latency > _LEAST_EXPECTED and self._rate < _FASTEST:
+        if self._rate * latency <= _LEAST_EXPECTED:
+            return
+        # No longer than until there are enough: the broker gives out no more than the prefetch, and would wait. At full
+        # speed that was half of what can be handled.
+        rest = min(latency, _ENOUGH / self._rate)
+        if rest >= _SHORTEST_SECONDS:
             self._pause()
-            self._timer = self._call_later(latency, self._go_on)
+            self._timer = self._call_later(rest, self._go_on)
 
     @property
     def is_on(self) -> bool:

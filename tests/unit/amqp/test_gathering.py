@@ -154,7 +154,7 @@ def test_many_at_a_time_gather_by_themselves() -> None:
     assert not fast().read(32, after=0.0005)
 
 
-@pytest.mark.parametrize('rate', [10_000, 40_000])
+@pytest.mark.parametrize('rate', [80_000, 200_000])
 def test_where_they_come_as_fast_as_they_are_handled_reading_does_not_rest(rate: int) -> None:
     socket = Socket()
     socket.pace(rate, 0.2)
@@ -165,9 +165,17 @@ def test_where_they_come_as_fast_as_they_are_handled_reading_does_not_rest(rate:
     assert socket.rests == before
 
 
+@pytest.mark.parametrize('rate', [1_000, 10_000, 40_000])
+def test_reading_rests_no_longer_than_until_enough_have_come(rate: int) -> None:
+    socket = Socket(latency_seconds=0.1)
+    socket.pace(rate, 0.2)
+
+    assert max(socket.pace(rate, 0.2)) <= 40 / rate
+
+
 def test_where_they_come_less_fast_again_reading_rests_again() -> None:
     socket = Socket()
-    socket.pace(20_000, 0.2)
+    socket.pace(80_000, 0.2)
     before = socket.rests
 
     socket.pace(3_000, 0.2)
